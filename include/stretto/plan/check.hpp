@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// check(plan): is it complete, ordered and free of deadlock under a link model? It never throws and never hangs.
+//
+//     verdict v = check(plan);                       buffered for an order, per_edge for a program
+//     verdict v = check(program, links::rendezvous)
+//     if (!v.ok()) …v.sentence()…
+// A deadlock is a cycle in (edges ∪ order ∪ what the link model adds); the walk finds that it can't go on, and the
+// shortest cycle of the ranks' wait-for graph says why. Cost: O(actions); works in constant expressions.
+#pragma once
+
+#include <stretto/plan/diagnose.hpp>
+#include <stretto/plan/exchange.hpp>
+#include <stretto/plan/links.hpp>
+#include <stretto/plan/verdict.hpp>
+#include <stretto/plan/walk.hpp>
+
+namespace stretto::inline v0 {
+
+namespace detail {
+
+struct silent {
+  constexpr void begin(int) {}
+  constexpr void input(int, const stretto::input&) {}
+  constexpr void end(int, std::int64_t, const action*, int) {}
+};
+
+/// Who waits for whom in a walk of orders that stopped short.
+constexpr wait_graph waits_of(const plan_view& p, const wiring& w, const walk_state& s) {
+  wait_graph g;
+  g.nodes = static_cast<std::int64_t>(p.ranks) * s.lanes;
+  for (std::int64_t q = 0; q < g.nodes; ++q) {
+    const int rank = static_cast<int>(q / s.lanes);
+    const view<const action> list = p.order(rank);
+    const std::int64_t step = s.at[q];
+    if (step >= list.count) continue;
+    for (std::int64_t i = step; i <= step + (list[step].kind == role::run_with_next); ++i)
+      for_each_input(p, w, list[i], rank, [&](const input& in) {
+        if (s.there(p, w, in)) return true;
+        const std::int64_t to = static_cast<std::int64_t>(in.rank) * s.lanes + s.lane_of[in.pass];
+        g.add(q, to, {to == q ? wait_kind::own_later : wait_kind::input, rank, static_cast<int>(step), list[step], in.rank,
+                      action::of(in.pass, in.place, in.micro_batch, in.slice)});
+        return true;
+      });
+  }
+  return g;
+}
+
+/// The verdict on the order alone, sends and receives passed over.
+constexpr verdict order_fault(const plan_view& p, const wiring& w) {
+  if (verdict v = frame_fault(p); !v.ok()) return v;
+  const std::int64_t needed = nodes_needed(p);
+  // More nodes than the actions could do: something is missing, and flags for all nodes may not fit in memory.
+  if (needed > p.actions.count * static_cast<std::int64_t>(graph::max_passes)) return content_fault(p, w);
+  walk_state s(p, w);
+  silent nobody;
+  const bool ended = walk(p, w, s, nobody);
+  if (!ended || s.required_done != needed) {
+    if (verdict v = content_fault(p, w); !v.ok()) return v;
+    if (verdict v = group_fault(p); !v.ok()) return v;
+    return deadlock_of(waits_of(p, w, s));
+  }
+  return group_fault(p);
+}
+
+/// The verdict on a program's messages under a link model, its order being fine.
+constexpr verdict message_fault(const plan_view& p, const wiring& w, link_model links) {
+  message_table t(p, w);
+  if (verdict v = t.place(p, w); !v.ok()) return v;
+  if (verdict v = t.completeness(p, w); !v.ok()) return v;
+  if (verdict v = t.pairs_in_order(p, w, links.in_pair_order()); !v.ok()) return v;
+  exchange e(p, w, t, links);
+  if (e.run()) return {};
+  return deadlock_of(e.waits());
+}
+
+/// Puts the verdict in words.
+constexpr void speak(const plan_view& p, verdict& v) {
+  const graph& g = *p.passes;
+  constexpr const char* names[] = {"",          "bad graph",     "bad route",       "unknown pass", "out of range", "wrong rank", "duplicate",
+                                   "missing",   "missing send",  "missing receive", "needless message", "bad pair", "group order",
+                                   "mismatch",  "deadlock"};
+  text t("stretto: ", names[static_cast<int>(v.kind)], ": ");
+  const text name = name_of(g, v.what);
+  const int rank = v.rank;
+  const auto where = [&] { t.add("rank ", rank, " step ", v.step, " (", name.str(), ") "); };
+  switch (v.kind) {
+    case fault::bad_graph:
+      if (v.step >= 0 && rank < 0)
+        t.add("row ", v.step, " of the edge table joins passes or places that don't fit it");
+      else if (rank >= 0)
+        t.add("rank ", rank, " step ", v.step, " (", name.str(), ") waits for another rank along an edge that carries no message");
+      else
+        t.add("pass ", g.has(v.what.pass) ? g.passes[v.what.pass].name : label("?"), " covers a pass of another lane, scope or share, or names a group that the plan lacks");
+      break;
+    case fault::bad_route: t.add("stage ", static_cast<int>(v.what.stage), " is given to rank ", rank, ", and the plan has ", p.ranks, " ranks"); break;
+    case fault::unknown_pass: where(); t.add("has pass number ", static_cast<int>(v.what.pass), ", which the graph doesn't have"); break;
+    case fault::out_of_range: where(); t.add("names a stage, micro-batch or slice outside the plan's ", p.stages, " stages, ", p.micro_batches, " micro-batches, ", p.slices, " slices and its routes"); break;
+    case fault::wrong_rank: where(); t.add("stands on a rank that doesn't own stage ", static_cast<int>(v.what.stage)); break;
+    case fault::duplicate: where(); t.add("does what an earlier entry has done already"); break;
+    case fault::missing: t.add("rank ", rank, " lacks ", name.str()); break;
+    case fault::missing_send: t.add("rank ", rank, " lacks ", name.str()); break;
+    case fault::missing_receive: t.add("rank ", rank, " lacks ", name.str(), " for its step ", v.step); break;
+    case fault::needless_message: where(); t.add("carries no edge between two ranks"); break;
+    case fault::bad_pair: where(); t.add("is paired with nothing that can run with it"); break;
+    case fault::group_order: where(); t.add("comes in another place than on the first rank of its group"); break;
+    case fault::mismatch: where(); t.add("meets another message of the same two ranks"); break;
+    case fault::deadlock:
+      for (unsigned long i = 0; i < v.cycle.size(); ++i) {
+        if (i > 0) t.add("; ");
+        if (i == 4 && v.cycle.size() > 6) {  // the middle of a long ring says the same again
+          t.add("and so on over ", static_cast<int>(v.cycle.size() - 5), " more ranks; ");
+          i = v.cycle.size() - 1;
+        }
+        say_wait(t, g, v.cycle[i]);
+      }
+      break;
+    case fault::none: return;
+  }
+  t.add("; ", advice(v.kind));
+  v.words = t;
+}
+
+}  // namespace detail
+
+/// @post ok() means: every pass that the graph asks for stands exactly once on its owner, and the lists run to their end
+/// under the link model.
+constexpr verdict check(const plan_view& p, link_model links = links::by_plan) {
+  const wiring w(p);
+  verdict v = detail::order_fault(p, w);
+  if (v.ok() && p.lowered)
+    v = detail::message_fault(p, w, links.which == link_model::kind::by_plan ? stretto::links::per_edge : links);
+  if (!v.ok() && !__builtin_is_constant_evaluated()) detail::speak(p, v);
+  return v;
+}
+
+}  // namespace stretto::inline v0

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Plans as text, both ways, in the CSV grammar of torch.distributed.pipelining: one row a rank, one cell an entry.
+//
+//     0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1
+//     1RECV_F0,1F0,1RECV_F1,1B0,1SEND_B0,1F1,1B1,1SEND_B1
+//
+//     cell    := stage PASS [micro-batch [s slice]] | ( cell ; cell ) OVERLAP_F_B | nothing
+//     PASS    := the name of a pass of the graph, or SEND_ or RECV_ and the name of an edge's messages
+// Nothing is an idle cell: it is read and dropped. Reading is strict: what isn't in the grammar is an error with line and
+// column, never skipped. Extensions beyond torch's grammar: s, the slice; and a lower-case letter before the micro-batch,
+// which names one of several routes (0Fa3 and 0Fb3 are micro-batch 3 of the first and of the second).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <stretto/plan/csv_reader.hpp>
+#include <stretto/plan/plan.hpp>
+#include <stretto/plan/verdict.hpp>
+
+namespace stretto::inline v0 {
+
+namespace detail {
+
+/// Where each route's micro-batches begin, if the plan has several routes and each one's stand together; else empty.
+inline std::vector<int> route_starts(const plan_view& p) {
+  std::vector<int> starts;
+  if (p.routes < 2 || p.routes > 26) return starts;
+  starts.assign(static_cast<unsigned long>(p.routes), p.micro_batches);
+  for (int m = p.micro_batches - 1; m >= 0; --m) starts[static_cast<unsigned long>(p.route_index(m))] = m;
+  for (int m = 1; m < p.micro_batches; ++m)
+    if (p.route_index(m) < p.route_index(m - 1)) return {};
+  return starts;
+}
+
+}  // namespace detail
+
+/// The plan's lists as CSV. @post read_csv gives them back.
+inline std::string to_csv(const plan_view& p) {
+  const std::vector<int> starts = detail::route_starts(p);
+  std::string out;
+  const auto cell = [&](const action& a) {
+    const bool message = a.is_message();
+    out += std::to_string(a.stage);
+    if (message) {
+      out += a.kind == role::send ? "SEND_" : "RECV_";
+      out += p.passes->edges[a.pass].message.str();
+    } else {
+      out += p.passes->passes[a.pass].name.str();
+      if (p.passes->passes[a.pass].per == share::step) return;
+    }
+    int m = a.micro_batch;
+    if (!starts.empty()) {
+      const int r = p.route_index(m);
+      out += static_cast<char>('a' + r);
+      m -= starts[static_cast<unsigned long>(r)];
+    }
+    out += std::to_string(m);
+    if (a.slice != 0) {
+      out += 's';
+      out += std::to_string(a.slice);
+    }
+  };
+  for (int r = 0; r < p.ranks; ++r) {
+    const view<const action> list = p.order(r);
+    bool second = false;
+    for (std::int64_t i = 0; i < list.count; ++i) {
+      if (i > 0) out += second ? ';' : ',';
+      const bool first = list[i].kind == role::run_with_next;
+      if (first) out += '(';
+      cell(list[i]);
+      if (second) out += ")OVERLAP_F_B";
+      second = first;
+    }
+    if (list.count == 0) out += ',';  // a rank with nothing to do
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace stretto::inline v0

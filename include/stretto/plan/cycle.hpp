@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The shortest cycle of a wait-for graph: who waits for whom when nothing moves any more, cut down to the few links that
+// a person has to look at.
+//
+//     0 → 1 → 2 → 0,  1 → 0      gives      0 → 1 → 0
+// Breadth first from every node, never deeper than the best cycle so far. Cost: O(nodes × links) at worst.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <stretto/core/array.hpp>
+#include <stretto/plan/verdict.hpp>
+
+namespace stretto::inline v0::detail {
+
+/// Links between queues; each says in words why.
+struct wait_graph {
+  struct link {
+    std::int32_t from, to;
+    wait why;
+  };
+  std::int64_t nodes = 0;
+  std::vector<link> links;
+
+  constexpr void add(std::int64_t from, std::int64_t to, const wait& why) {
+    links.push_back({static_cast<std::int32_t>(from), static_cast<std::int32_t>(to), why});
+  }
+};
+
+/// The links of the shortest cycle, starting at the lowest rank in it; empty where there is none.
+constexpr std::vector<wait> shortest_cycle(const wait_graph& g) {
+  const std::int64_t n = g.nodes, m = static_cast<std::int64_t>(g.links.size());
+  heap_array<std::int64_t> begin(n + 1, 0), out(m), via(n), length(n);
+  for (const auto& l : g.links) ++begin[l.from + 1];
+  for (std::int64_t i = 0; i < n; ++i) begin[i + 1] += begin[i];
+  heap_array<std::int64_t> fill(begin);
+  for (std::int64_t i = 0; i < m; ++i) out[fill[g.links[static_cast<unsigned long>(i)].from]++] = i;
+  heap_array<std::int32_t> queue(n);
+  heap_array<std::int64_t> seen(n, -1);
+  std::int64_t best = n + 1;
+  std::vector<wait> cycle;
+  for (std::int64_t root = 0; root < n && best > 1; ++root) {
+    if (begin[root] == begin[root + 1]) continue;
+    std::int64_t head = 0, tail = 0;
+    queue[tail++] = static_cast<std::int32_t>(root);
+    seen[root] = root;
+    length[root] = 0;
+    bool found = false;
+    while (head < tail && !found) {
+      const std::int32_t at = queue[head++];
+      if (length[at] + 1 >= best) break;
+      for (std::int64_t i = begin[at]; i < begin[at + 1] && !found; ++i) {
+        const auto& l = g.links[static_cast<unsigned long>(out[i])];
+        if (l.to == root) {
+          best = length[at] + 1;
+          cycle.assign(static_cast<unsigned long>(best), l.why);
+          std::int64_t back = at;
+          for (std::int64_t k = best - 2; k >= 0; --k) {
+            const auto& step = g.links[static_cast<unsigned long>(via[back])];
+            cycle[static_cast<unsigned long>(k)] = step.why;
+            back = step.from;
+          }
+          found = true;
+        } else if (seen[l.to] != root) {
+          seen[l.to] = root;
+          length[l.to] = length[at] + 1;
+          via[l.to] = out[i];
+          queue[tail++] = l.to;
+        }
+      }
+    }
+  }
+  return cycle;
+}
+
+/// Makes the verdict of a stuck walk.
+constexpr verdict deadlock_of(const wait_graph& g) {
+  verdict v;
+  v.kind = fault::deadlock;
+  v.cycle = shortest_cycle(g);
+  if (v.cycle.empty() && !g.links.empty()) v.cycle.assign(1, g.links[0].why);
+  if (!v.cycle.empty()) {
+    v.rank = v.cycle[0].rank;
+    v.step = v.cycle[0].step;
+    v.what = v.cycle[0].what;
+  }
+  return v;
+}
+
+}  // namespace stretto::inline v0::detail

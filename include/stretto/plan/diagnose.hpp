@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Finds the first fault of a plan that doesn't walk to its end: what stands where it can't, what stands twice, what is
+// missing. Runs only when something is wrong, so it is plain and thorough rather than quick.
+//
+// Order of search: the frame (graph, routes), then each list entry by entry, then what is missing in the order stage,
+// micro-batch, then the groups. Cost: O(actions + nodes).
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/core/array.hpp>
+#include <stretto/plan/verdict.hpp>
+#include <stretto/plan/walk.hpp>
+
+namespace stretto::inline v0::detail {
+
+constexpr verdict at(fault f, int rank, std::int64_t step, const action& what) {
+  verdict v;
+  v.kind = f;
+  v.rank = rank;
+  v.step = static_cast<int>(step);
+  v.what = what;
+  return v;
+}
+
+/// Graph and routes: what no order can mend.
+constexpr verdict frame_fault(const plan_view& p) {
+  const graph& g = *p.passes;
+  for (int e = 0; e < g.edge_count; ++e) {
+    const edge& row = g.edges[e];
+    if (!g.has(row.consumer) && !g.has(row.producer)) continue;
+    const bool messages_fit = row.message.empty() || (g.has(row.producer) && g.passes[row.producer].by == scope::stage &&
+                                                      g.passes[row.producer].per == share::slice &&
+                                                      row.how != relation::group && row.how != relation::same_place &&
+                                                      row.how != relation::previous_step && g.passes[row.consumer].per == share::slice);
+    const bool skip_fits = row.how != relation::skip || (row.from >= 0 && row.from < p.stages && row.to >= 0 && row.to < p.stages);
+    const bool group_fits = row.how != relation::group || (g.has(row.producer) && g.passes[row.producer].by == scope::rank);
+    if (!g.has(row.consumer) || !g.is_node(row.producer) || !messages_fit || !skip_fits || !group_fits)
+      return at(fault::bad_graph, -1, e, action::of(row.consumer, 0, 0));
+  }
+  for (int k = 0; k < g.pass_count; ++k)
+    for (int c = 0; c < g.pass_count; ++c)
+      if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0 &&
+          (!g.is_node(c) || g.passes[c].on != g.passes[k].on || g.passes[c].by != g.passes[k].by || g.passes[c].per != g.passes[k].per) &&
+          c != k)
+        return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
+  for (int r = 0; r < p.routes; ++r)
+    for (int s = 0; s < p.stages; ++s)
+      if (p.route(r).rank_of(s) >= p.ranks) return at(fault::bad_route, p.route(r).rank_of(s), -1, action::of(0, s, 0));
+  for (int i = 0; p.groups > 0 && i < p.group_ints[p.groups]; ++i)
+    if (const int member = p.group_ints[p.groups + 1 + i]; member < 0 || member >= p.ranks)
+      return at(fault::bad_route, member, -1, action::of(0, 0, 0));
+  for (int k = 0; k < g.pass_count; ++k)
+    if (g.has(k) && (g.passes[k].group >= p.groups || g.passes[k].group < -1)) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
+  return {};
+}
+
+/// Why `a` can't stand on `rank`.
+constexpr fault misplacement(const plan_view& p, const action& a, int rank) {
+  if (well_placed(p, a, rank)) return fault::none;
+  const graph& g = *p.passes;
+  if (!g.has(a.pass)) return fault::unknown_pass;
+  const bool here = a.stage >= 0 && a.stage < (g.passes[a.pass].by == scope::rank ? p.ranks : p.stages);
+  for (int r = 0; here && r < p.ranks; ++r)
+    if (well_placed(p, a, r)) return fault::wrong_rank;
+  return fault::out_of_range;
+}
+
+/// The first entry that can't stand where it stands, or stands twice; else the first that is missing.
+constexpr verdict content_fault(const plan_view& p, const wiring& w) {
+  const graph& g = *p.passes;
+  // A plan with few actions can't do more nodes than they cover, so flags past that number needn't be kept.
+  std::int64_t most = 1;
+  for (int r = 0; r < p.ranks; ++r)
+    for (const action& a : p.order(r))
+      if (!a.is_message() && g.has(a.pass))
+        for (std::uint32_t left = g.cover(a.pass); left != 0; left &= left - 1) ++most;
+  const std::int64_t kept = w.nodes < most ? w.nodes : most;
+  heap_array<std::uint8_t> done = flags(kept);
+  for (int r = 0; r < p.ranks; ++r) {
+    const view<const action> list = p.order(r);
+    for (std::int64_t i = 0; i < list.count; ++i) {
+      const action& a = list[i];
+      if (a.is_message()) continue;
+      if (const fault f = misplacement(p, a, r); f != fault::none) return at(f, r, i, a);
+      if (a.kind == role::run_with_next &&
+          (i + 1 >= list.count || list[i + 1].kind != role::run || (g.has(list[i + 1].pass) && g.passes[list[i + 1].pass].on != g.passes[a.pass].on)))
+        return at(fault::bad_pair, r, i, a);
+      if (g.passes[a.pass].how_often == times::any) continue;
+      for (int k = 0; k < g.pass_count; ++k) {
+        if ((g.cover(a.pass) >> k & 1) == 0) continue;
+        const std::int64_t n = w.node(k, a.stage, a.micro_batch, a.slice);
+        if (n >= kept) {  // rare: only plans that lack most of their actions; look for the same node before this entry
+          for (int before = 0; before <= r; ++before)
+            for (std::int64_t j = 0; j < (before < r ? p.order(before).count : i); ++j) {
+              const action& b = p.order(before)[j];
+              if (!b.is_message() && g.has(b.pass) && (g.cover(b.pass) >> k & 1) != 0 && w.node(k, b.stage, b.micro_batch, b.slice) == n)
+                return at(fault::duplicate, r, i, a);
+            }
+          continue;
+        }
+        if (done[n] != 0) return at(fault::duplicate, r, i, a);
+        done[n] = 1;
+      }
+    }
+  }
+  for (int k = 0; k < g.pass_count; ++k) {
+    if (!g.is_node(k) || g.passes[k].how_often != times::once) continue;
+    const pass_kind& kind = g.passes[k];
+    const int places = kind.by == scope::rank ? p.ranks : p.stages;
+    for (int place = 0; place < places; ++place)
+      for (int m = 0; m < (kind.per == share::step ? 1 : p.micro_batches); ++m)
+        for (int q = 0; q < (kind.per == share::slice ? p.slices : 1); ++q) {
+          const int rank = p.owner(static_cast<pass_id>(k), place, m);
+          if (rank < 0 || (kind.by == scope::rank && !p.in_group(kind.group, place))) continue;
+          const std::int64_t n = w.node(k, place, m, q);
+          if (n >= kept || done[n] == 0) return at(fault::missing, rank, p.order(rank).count, action::of(static_cast<pass_id>(k), place, m, q));
+        }
+  }
+  return {};
+}
+
+/// Collectives of one group must start in one order on all of its members.
+constexpr verdict group_fault(const plan_view& p) {
+  const graph& g = *p.passes;
+  bool collective[graph::max_passes] = {};
+  for (int e = 0; e < g.edge_count; ++e) collective[g.edges[e].producer] |= g.edges[e].how == relation::group;
+  for (int k = 0; k < g.pass_count; ++k) {
+    if (!collective[k]) continue;
+    const int group = g.passes[k].group;
+    const int first = p.group_member(group, 0);
+    for (int i = 1; i < p.group_size(group); ++i) {
+      const view<const action> a = p.order(first), b = p.order(p.group_member(group, i));
+      // Passes of one group share its communicator, so all of them are compared as one sequence.
+      const auto counts = [&](const action& x) {
+        return !x.is_message() && g.has(x.pass) && collective[x.pass] && g.passes[x.pass].group == group;
+      };
+      std::int64_t x = 0, y = 0;
+      while (true) {
+        while (x < a.count && !counts(a[x])) ++x;
+        while (y < b.count && !counts(b[y])) ++y;
+        if (x == a.count || y == b.count) break;
+        if (a[x].pass != b[y].pass || a[x].micro_batch != b[y].micro_batch || a[x].slice != b[y].slice)
+          return at(fault::group_order, p.group_member(group, i), y, b[y]);
+        ++x, ++y;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace stretto::inline v0::detail

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// lower(plan): the order with its messages placed, a program.
+//
+//     rank 0 | 0F0 0F1 0B0 …      rank 0 | 0F0 0SEND_F0 0F1 0SEND_F1 0RECV_B0 0B0 …
+//     rank 1 | 1F0 1B0 1F1 …      rank 1 | 1RECV_F0 1F0 1RECV_F1 1B0 1SEND_B0 1F1 …
+// Receives are placed eagerly: ranks take turns, a pass is placed once its inputs are, its sends stand behind it, and the
+// receive goes to the end of the peer's list at that moment, so the two ends of every pair of ranks have one order.
+// Cost: O(actions × edges of an action + rounds × ranks).
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/core/array.hpp>
+#include <stretto/plan/check.hpp>
+#include <stretto/plan/plan.hpp>
+#include <stretto/plan/walk.hpp>
+
+namespace stretto::inline v0 {
+
+/// The program of a plan. Throws stretto::error with the check's sentence where the plan is not valid.
+/// @post check(result).ok(), and the compute actions are those of the plan in the same order on every rank.
+constexpr program lower(const plan_view& p) {
+  if (!detail::frame_fault(p).ok()) require(check(p));
+  const wiring w(p);
+  walk_state s(p, w);
+  heap_array<std::int64_t> room(p.ranks + 1, 0);
+  for (int r = 0; r < p.ranks; ++r) {
+    room[r + 1] += p.order(r).count;
+    for (const action& a : p.order(r)) {
+      if (a.is_message()) throw error("stretto: lower takes an order, and this plan holds messages already; lower the order that it came from");
+      if (detail::well_placed(p, a, r))
+        for_each_output(p, w, a, r, [&](int, int, int to, int) { ++room[r + 1], ++room[to + 1]; });
+    }
+  }
+  program out;
+  static_cast<plan&>(out).passes = *p.passes;
+  out.ranks = p.ranks;
+  out.stages = p.stages;
+  out.micro_batches = p.micro_batches;
+  out.slices = p.slices;
+  out.lowered = true;
+  out.name = p.name;
+  out.routes = p.routes;
+  out.groups = p.groups;
+  out.rows = heap_array<std::int64_t>(p.ranks + 1, 0);
+  for (int r = 0; r < p.ranks; ++r) out.rows[r + 1] = out.rows[r] + room[r + 1];
+  out.actions = heap_array<action>(out.rows[p.ranks]);
+  std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
+  if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
+  out.ints = heap_array<std::int32_t>(ints);
+  for (std::int64_t i = 0; i < ints; ++i) out.ints[i] = p.route_ints[i];
+
+  heap_array<std::int64_t> next(p.ranks, 0), tail(out.rows);
+  bool moved = true;
+  while (moved) {
+    moved = false;
+    for (int r = 0; r < p.ranks; ++r) {
+      const view<const action> list = p.order(r);
+      if (next[r] == list.count) continue;
+      const action* a = &list[next[r]];
+      const int count = a->kind == role::run_with_next && next[r] + 1 < list.count ? 2 : 1;
+      bool fits = true;
+      for (int i = 0; i < count && fits; ++i)
+        fits = detail::well_placed(p, a[i], r) && for_each_input(p, w, a[i], r, [&](const input& in) { return s.there(p, w, in); });
+      if (!fits) continue;
+      for (int i = 0; i < count; ++i) {
+        if (!s.mark(p, w, a[i])) require(check(p));
+        out.actions[tail[r]++] = a[i];
+      }
+      for (int i = 0; i < count; ++i)
+        for_each_output(p, w, a[i], r, [&](int row, int place, int to, int slice) {
+          const pass_id carried = static_cast<pass_id>(row);
+          out.actions[tail[r]++] = {carried, role::send, a[i].slice, a[i].stage, a[i].micro_batch, place};
+          out.actions[tail[to]++] = {carried, role::receive, static_cast<std::uint16_t>(slice), place, a[i].micro_batch, a[i].stage};
+        });
+      next[r] += count;
+      moved = true;
+    }
+  }
+  std::int64_t left = 0;
+  for (int r = 0; r < p.ranks; ++r) left += p.order(r).count - next[r];
+  if (left != 0 || s.required_done != detail::nodes_needed(p) || !detail::group_fault(p).ok()) require(check(p));
+  return out;
+}
+
+}  // namespace stretto::inline v0

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a schedule and sizes to a plan, at run time or at compile time, through the same generator.
+//
+//     plan p = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8});
+//     constexpr auto& q = static_plan<one_f_one_b, ranks<4>, micro_batches<8>>;     a constant, checked as it compiles
+// A schedule is any type with a `name` and
+//     void order(const sizes&, int rank, auto&& put) const           puts rank's actions, in order
+// and, where the defaults (training(), stage s on rank s mod ranks, every size taken) don't fit, any of
+//     refusal refuses(const sizes&) const         graph passes(const sizes&) const      int stages(const sizes&) const
+//     int rank_of(const sizes&, int stage) const
+//     int routes(const sizes&) const              int route_of(const sizes&, int micro_batch) const
+//     void route(const sizes&, int index, auto&& put) const          puts the hops of a route
+//     int groups(const sizes&) const              void group(const sizes&, int index, auto&& put) const
+// Cost: the generator runs twice, once to count and once to write; 16 bytes an action.
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/core/array.hpp>
+#include <stretto/core/error.hpp>
+#include <stretto/plan/check.hpp>
+#include <stretto/plan/plan.hpp>
+#include <stretto/plan/sizes.hpp>
+
+namespace stretto::inline v0 {
+
+namespace detail {
+
+
+template <class S>
+constexpr refusal refusal_of(const S& s, const sizes& z) {
+  if (z.ranks < 1) return {"a plan needs at least one rank", size_name::ranks, z.ranks, -1, 1};
+  if (z.micro_batches < 1) return {"a plan needs at least one micro-batch", size_name::micro_batches, z.micro_batches, -1, 1};
+  if (z.chunks < 1) return {"a rank owns at least one chunk", size_name::chunks, z.chunks, -1, 1};
+  if (z.slices < 1) return {"a micro-batch has at least one slice", size_name::slices, z.slices, -1, 1};
+  if (z.slices > 65535) return {"a micro-batch has at most 65535 slices", size_name::slices, z.slices, 65535, -1};
+  const double actions = 2.0 * z.ranks * z.chunks * z.micro_batches * z.slices;
+  if (actions > 2147483647.0) return {"the plan would have more than 2147483647 actions", size_name::micro_batches, z.micro_batches, -1, -1};
+  if constexpr (requires { s.refuses(z); })
+    return s.refuses(z);
+  else
+    return {};
+}
+
+template <class S>
+constexpr graph passes_of(const S& s, const sizes& z) {
+  if constexpr (requires { s.passes(z); })
+    return s.passes(z);
+  else
+    return training();
+}
+
+template <class S>
+constexpr int stages_of(const S& s, const sizes& z) {
+  if constexpr (requires { s.stages(z); })
+    return s.stages(z);
+  else
+    return z.ranks * z.chunks;
+}
+
+template <class S>
+constexpr int routes_of(const S& s, const sizes& z) {
+  if constexpr (requires { s.routes(z); })
+    return s.routes(z);
+  else
+    return 1;
+}
+
+template <class S>
+constexpr int groups_of(const S& s, const sizes& z) {
+  if constexpr (requires { s.groups(z); })
+    return s.groups(z);
+  else
+    return 0;
+}
+
+/// Puts the hops of a route: the schedule's own, or every stage in turn.
+template <class S, class Put>
+constexpr void put_route(const S& s, const sizes& z, int index, Put&& put) {
+  if constexpr (requires { s.routes(z); })
+    s.route(z, index, put);
+  else
+    for (int stage = 0; stage < stages_of(s, z); ++stage) {
+      if constexpr (requires { s.rank_of(z, stage); })
+        put(hop{stage, s.rank_of(z, stage)});
+      else
+        put(hop{stage, stage % z.ranks});
+    }
+}
+
+/// How much room a plan takes.
+struct extent {
+  std::int64_t actions = 0, ints = 0;
+  int ranks = 0;
+};
+
+template <class S>
+constexpr extent measure(const S& s, const sizes& z) {
+  extent e;
+  e.ranks = z.ranks;
+  for (int r = 0; r < z.ranks; ++r) s.order(z, r, [&](const action&) { ++e.actions; });
+  const int routes = routes_of(s, z), groups = groups_of(s, z);
+  e.ints = routes * route_view::size(stages_of(s, z)) + (routes > 1 ? z.micro_batches : 0) + (groups > 0 ? groups + 1 : 0);
+  if constexpr (requires { s.groups(z); })
+    for (int g = 0; g < groups; ++g) s.group(z, g, [&](int) { ++e.ints; });
+  return e;
+}
+
+/// Writes the plan into storage that has the room. Gives the first stage that a route names wrongly, or -1.
+template <class S, class Plan>
+constexpr int lay_out(const S& s, const sizes& z, Plan& p) {
+  p.passes = passes_of(s, z);
+  p.ranks = z.ranks;
+  p.stages = stages_of(s, z);
+  p.micro_batches = z.micro_batches;
+  p.slices = z.slices;
+  p.name = s.name;
+  p.routes = routes_of(s, z);
+  p.groups = groups_of(s, z);
+  if constexpr (requires { s.lowered(); }) p.lowered = s.lowered();
+  std::int64_t at = 0;
+  for (int r = 0; r < z.ranks; ++r) {
+    p.rows[r] = at;
+    s.order(z, r, [&](const action& a) { p.actions[at++] = a; });
+  }
+  p.rows[z.ranks] = at;
+  int wrong = -1;
+  const std::int64_t block = route_view::size(p.stages);
+  for (int i = 0; i < p.routes; ++i) {
+    const std::int64_t base = i * block;
+    for (std::int64_t k = 0; k < block; ++k) p.ints[base + k] = -1;
+    int last = -1;
+    put_route(s, z, i, [&](const hop& h) {
+      if (h.stage < 0 || h.stage >= p.stages || h.rank < 0 || h.rank >= z.ranks || p.ints[base + h.stage] >= 0) {
+        wrong = h.stage < 0 ? 0 : h.stage;
+        return;
+      }
+      p.ints[base + h.stage] = h.rank;
+      p.ints[base + p.stages + h.stage] = last;
+      if (last >= 0)
+        p.ints[base + 2 * p.stages + last] = h.stage;
+      else
+        p.ints[base + 3 * p.stages] = h.stage;
+      last = h.stage;
+    });
+    p.ints[base + 3 * p.stages + 1] = last;
+  }
+  at = p.routes * block;
+  if constexpr (requires { s.routes(z); })
+    for (int m = 0; p.routes > 1 && m < z.micro_batches; ++m) {
+      const int index = s.route_of(z, m);
+      if (index < 0 || index >= p.routes) wrong = 0;
+      p.ints[at++] = index < 0 || index >= p.routes ? 0 : index;
+    }
+  if constexpr (requires { s.groups(z); }) {
+    const std::int64_t begins = at;
+    at += p.groups > 0 ? p.groups + 1 : 0;
+    int members = 0;
+    for (int g = 0; g < p.groups; ++g) {
+      p.ints[begins + g] = members;
+      s.group(z, g, [&](int rank) {
+        p.ints[at++] = rank;
+        ++members;
+      });
+    }
+    if (p.groups > 0) p.ints[begins + p.groups] = members;
+  }
+  return wrong;
+}
+
+}  // namespace detail
+
+/// Why `schedule` has no plan for these sizes; false if it has one.
+template <class Schedule>
+constexpr refusal refuses(const Schedule& schedule, const sizes& z) {
+  return detail::refusal_of(schedule, z);
+}
+
+/// The plan of a schedule for these sizes. Throws stretto::error where the schedule has none, naming sizes that would do.
+template <class Schedule>
+constexpr plan make_plan(const Schedule& schedule, const sizes& z) {
+  if (const refusal r = refuses(schedule, z)) throw error(sentence(std::string_view(schedule.name), r).str());
+  plan p;
+  const detail::extent e = detail::measure(schedule, z);
+  p.actions = heap_array<action>(e.actions);
+  p.rows = heap_array<std::int64_t>(z.ranks + 1);
+  p.ints = heap_array<std::int32_t>(e.ints);
+  if (const int wrong = detail::lay_out(schedule, z, p); wrong >= 0)
+    throw error(text("stretto: ", schedule.name, " makes a route that passes stage ", wrong,
+                     " twice or leaves the plan's stages and ranks; mend its routes").str());
+  return p;
+}
+
+/// The plan of a schedule that knows its own sizes: a table, a file.
+template <class Schedule>
+  requires requires(const Schedule& s) { s.own_sizes(); }
+constexpr plan make_plan(const Schedule& schedule) {
+  return make_plan(schedule, schedule.own_sizes());
+}
+
+template <int N>
+struct ranks {
+  static constexpr void set(sizes& z) { z.ranks = N; }
+};
+template <int N>
+struct micro_batches {
+  static constexpr void set(sizes& z) { z.micro_batches = N; }
+};
+template <int N>
+struct chunks {
+  static constexpr void set(sizes& z) { z.chunks = N; }
+};
+template <int N>
+struct slices {
+  static constexpr void set(sizes& z) { z.slices = N; }
+};
+
+/// A schedule with its options set, as a type: static_plan<configured<gpipe{.drain = drain::descending}>, …>.
+template <auto Schedule>
+struct configured : decltype(Schedule) {
+  constexpr configured() : decltype(Schedule)(Schedule) {}
+};
+
+namespace detail {
+
+template <class... Sizes>
+constexpr sizes sizes_of() {
+  sizes z;
+  (Sizes::set(z), ...);
+  return z;
+}
+
+template <class S, class... Sizes>
+struct statically {
+  static constexpr sizes z = sizes_of<Sizes...>();
+  static constexpr refusal no = refuses(S{}, z);
+
+  static constexpr auto make() {
+    constexpr extent e = measure(S{}, z);
+    basic_plan<fixed_array<action, e.actions>, fixed_array<std::int64_t, e.ranks + 1>, fixed_array<std::int32_t, e.ints>> p{};
+    lay_out(S{}, z, p);
+    return p;
+  }
+};
+
+template <class S, class... Sizes>
+inline constexpr auto unchecked_plan = statically<S, Sizes...>::make();
+
+template <class S, class... Sizes>
+struct static_verdict {
+  struct place {
+    fault kind;
+    int rank, step;
+  };
+  static constexpr place look() {
+    const verdict v = check(unchecked_plan<S, Sizes...>);
+    return {v.kind, v.rank, v.step};
+  }
+  static constexpr place found = look();
+};
+
+template <class S, class... Sizes>
+constexpr const auto& checked_plan() {
+  using of = statically<S, Sizes...>;
+  if constexpr (of::no) {
+    static_assert(size_fault<of::no.which, of::no.given, of::no.below, of::no.above>::ok);
+    return of::z;
+  } else {
+    using v = static_verdict<S, Sizes...>;
+    static_assert(plan_fault<v::found.kind, v::found.rank, v::found.step>::ok);
+    return unchecked_plan<S, Sizes...>;
+  }
+}
+
+}  // namespace detail
+
+/// The plan as a constant: generated and checked while it compiles. A plan with a fault doesn't compile, see fault.hpp.
+template <class Schedule, class... Sizes>
+inline constexpr const auto& static_plan = detail::checked_plan<Schedule, Sizes...>();
+
+}  // namespace stretto::inline v0

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// simulate(plan, costs): when each pass runs and how much each rank holds, by the longest path.
+//
+//     forecast f = simulate(p, costs(1, 1, 1, 0.1));      f.makespan, f.span, f.bubble(), f.peak
+// Every pass runs as early as its lane's order and its inputs allow. A message adds the latency after its pass and holds
+// nobody. Both passes of an overlapped pair start when the inputs of both are there and end together after the sum; the
+// one that takes memory does so before the other releases. Several steps follow each other without a barrier.
+// Cost: O(actions × edges of an action); 8 bytes a node, and 16 an action where times are recorded.
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/core/array.hpp>
+#include <stretto/plan/check.hpp>
+#include <stretto/plan/costs.hpp>
+#include <stretto/plan/walk.hpp>
+
+namespace stretto::inline v0 {
+
+/// What simulate foretells.
+struct forecast {
+  double makespan = 0;            ///< the last end, from time 0
+  double span = 0;                ///< the longest over ranks from its first start to its last end
+  double work = 0;                ///< of the busiest rank
+  double step = 0;                ///< steady time of a step: makespan where only one step was simulated
+  double peak = 0;                ///< the most that a rank holds, in units of what a forward of a whole share holds
+  heap_array<double> peak_of;     ///< by rank
+  heap_array<double> starts, ends;  ///< by entry of the plan's lists, where asked for (of the last step)
+  std::int64_t actions = 0;       ///< passes in the lists
+  std::int64_t messages = 0;      ///< edges that cross ranks
+
+  constexpr double bubble() const { return makespan - work; }
+  constexpr double bubble_rate() const { return makespan > 0 ? bubble() / makespan : 0; }
+  constexpr double span_bubble_rate() const { return span > 0 ? 1 - work / span : 0; }
+};
+
+struct simulate_options {
+  int steps = 1;
+  bool record = false;  ///< keep the start and end of every entry
+};
+
+namespace detail {
+
+class timing {
+ public:
+  constexpr timing(const plan_view& plan, const wiring& wires, const walk_state& state, const costs& prices, const holding& holds, forecast& out,
+                   bool record)
+      : p(plan), w(wires), s(state), f(out), free_at(static_cast<std::int64_t>(plan.ranks) * state.lanes, 0.0), first(plan.ranks, -1.0),
+        worked(plan.ranks, 0.0), held(plan.ranks, 0), most(plan.ranks, 0), divisor(plan.ranks), latency(prices.latency) {
+    const graph& g = *p.passes;
+    for (int k = 0; k < g.pass_count; ++k)
+      for (int c = 0; c < g.pass_count; ++c)
+        if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0) {
+          price[k] += prices.pass[c];
+          holds_of[k] += holds.pass[c];
+        }
+    for (int r = 0; r < p.ranks; ++r) divisor[r] = 0;
+    for (int i = 0; i < p.routes; ++i) {  // chunks of all ranks at once: stages of a route on each
+      heap_array<std::int32_t> here(p.ranks, 0);
+      for (int stage = 0; stage < p.stages; ++stage)
+        if (const int r = p.route(i).rank_of(stage); r >= 0 && ++here[r] > divisor[r]) divisor[r] = here[r];
+    }
+    for (int r = 0; r < p.ranks; ++r) divisor[r] = divisor[r] < 1 ? 1 : divisor[r];
+    if (!prices.specials.empty()) {
+      by_rank = heap_array<double>(static_cast<std::int64_t>(p.ranks) * graph::max_passes, -1.0);
+      by_stage = heap_array<double>(static_cast<std::int64_t>(p.stages) * graph::max_passes, -1.0);
+      for (const auto& one : prices.specials) {
+        const bool rank = one.of == scope::rank;
+        if (one.index < 0 || one.index >= (rank ? p.ranks : p.stages) || !g.is_node(one.pass))
+          throw error(text("stretto: a cost is given for ", rank ? "rank " : "stage ", one.index, ", pass number ",
+                           static_cast<int>(one.pass), ", which the plan doesn't have; it has ", p.ranks, " ranks and ", p.stages, " stages").str());
+        (rank ? by_rank : by_stage)[static_cast<std::int64_t>(one.index) * graph::max_passes + one.pass] = one.cost;
+      }
+    }
+    now = heap_array<double>(w.nodes);
+    if (record) {
+      f.starts = heap_array<double>(p.actions.count, 0.0);
+      f.ends = heap_array<double>(p.actions.count, 0.0);
+    }
+  }
+
+  constexpr void begin(int) { ready = 0; }
+
+  constexpr void input(int rank, const stretto::input& in) {
+    if (s.done[w.node(in)] == 0) return;  // optional, and not in the plan
+    const bool away = in.rank != rank;
+    const double there = now[w.node(in)] + (away ? latency : 0);
+    ready = there > ready ? there : ready;
+  }
+
+  constexpr void end(int rank, std::int64_t step, const action* a, int count) {
+    const graph& g = *p.passes;
+    double& lane_free = free_at[static_cast<std::int64_t>(rank) * s.lanes + s.lane_index(*a)];
+    if (before.size() != 0) earlier(a, count, rank);
+    const double start = ready > lane_free ? ready : lane_free;
+    double finish = start;
+    for (int i = 0; i < count; ++i) {
+      const double cost = price_of(rank, a[i]);
+      finish += cost;
+      worked[rank] += s.lane_index(a[i]) == 0 ? cost : 0;
+      ++f.actions;
+    }
+    for (int taking = 1; taking >= 0; --taking)
+      for (int i = 0; i < count; ++i)
+        if (const std::int64_t h = holds_of[a[i].pass]; (h > 0) == (taking == 1)) {
+          held[rank] += h;
+          most[rank] = held[rank] > most[rank] ? held[rank] : most[rank];
+        }
+    for (int i = 0; i < count; ++i) {
+      if (g.passes[a[i].pass].how_often == times::any) continue;
+      for (std::uint32_t left = g.cover(a[i].pass); left != 0; left &= left - 1) {
+        int k = 0;
+        while ((left >> k & 1) == 0) ++k;
+        now[w.node(k, a[i].stage, a[i].micro_batch, a[i].slice)] = finish;
+      }
+      for_each_output(p, w, a[i], rank, [&](int, int, int, int) { ++f.messages; });
+    }
+    if (f.starts.size() != 0)
+      for (int i = 0; i < count; ++i) {
+        f.starts[p.rows[rank] + step + i] = start;
+        f.ends[p.rows[rank] + step + i] = finish;
+      }
+    if (first[rank] < 0 || start < first[rank]) first[rank] = start;
+    lane_free = finish;
+  }
+
+  /// Between steps: what was now is before.
+  constexpr void turn() {
+    if (before.size() == 0) before = heap_array<double>(w.nodes);
+    for (std::int64_t i = 0; i < w.nodes; ++i) before[i] = now[i];
+  }
+
+  constexpr double last_end(int rank) const {
+    double last = 0;
+    for (int l = 0; l < s.lanes; ++l)
+      if (const double t = free_at[static_cast<std::int64_t>(rank) * s.lanes + l]; t > last) last = t;
+    return last;
+  }
+
+  /// Sums up after the last step.
+  constexpr void finish(const holding& holds) {
+    f.peak_of = heap_array<double>(p.ranks, 0.0);
+    const double unit = holds.pass[pass::forward] > 0 ? static_cast<double>(holds.pass[pass::forward]) : 1.0;
+    for (int r = 0; r < p.ranks; ++r) {
+      const double last = last_end(r);
+      f.makespan = last > f.makespan ? last : f.makespan;
+      if (first[r] >= 0 && last - first[r] > f.span) f.span = last - first[r];
+      f.work = worked[r] > f.work ? worked[r] : f.work;
+      f.peak_of[r] = static_cast<double>(most[r]) / (unit * divisor[r] * p.slices);
+      f.peak = f.peak_of[r] > f.peak ? f.peak_of[r] : f.peak;
+    }
+  }
+
+ private:
+  constexpr double price_of(int rank, const action& a) const {
+    const double share = p.passes->passes[a.pass].per == stretto::share::slice ? p.slices : 1;
+    const bool on_rank = p.passes->passes[a.pass].by == scope::rank;
+    if (by_rank.size() == 0) return price[a.pass] / (on_rank ? share : divisor[rank] * share);
+    double sum = 0;
+    for (int k = 0; k < graph::max_passes; ++k) {
+      if ((p.passes->cover(a.pass) >> k & 1) == 0) continue;
+      const double of_rank = by_rank[static_cast<std::int64_t>(rank) * graph::max_passes + k];
+      const double of_stage = on_rank ? -1 : by_stage[static_cast<std::int64_t>(a.stage) * graph::max_passes + k];
+      if (of_stage >= 0)
+        sum += of_stage / share;
+      else
+        sum += (of_rank >= 0 ? of_rank : general(k)) / (on_rank ? share : divisor[rank] * share);
+    }
+    return sum;
+  }
+  constexpr double general(int k) const { return price[k]; }
+
+  /// Adds what the step before must have done.
+  constexpr void earlier(const action* a, int count, int rank) {
+    for (int i = 0; i < count; ++i)
+      for_each_input(
+          p, w, a[i], rank,
+          [&](const stretto::input& in) {
+            if (s.done[w.node(in)] == 0 && p.passes->passes[in.pass].how_often != times::once) return true;
+            const double there = before[w.node(in)] + (in.rank != rank ? latency : 0);
+            ready = there > ready ? there : ready;
+            return true;
+          },
+          true);
+  }
+
+  const plan_view& p;
+  const wiring& w;
+  const walk_state& s;
+  forecast& f;
+  heap_array<double> free_at, first, worked;
+  heap_array<std::int64_t> held, most;
+  heap_array<std::int32_t> divisor;  // chunks of each rank
+  heap_array<double> now, before;    // end of each node, in this step and in the one before
+  heap_array<double> by_rank, by_stage;
+  double price[graph::max_passes] = {};
+  std::int64_t holds_of[graph::max_passes] = {};
+  double latency;
+  double ready = 0;
+};
+
+}  // namespace detail
+
+/// Foretells a valid plan or program. Throws stretto::error with the check's sentence where the plan can't run to its end.
+constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), const holding& holds = holding(), simulate_options how = {}) {
+  forecast f;
+  if (!detail::frame_fault(p).ok()) require(check(p, links::buffered));
+  const wiring w(p);
+  const std::int64_t needed = detail::nodes_needed(p);
+  if (needed > p.actions.count * static_cast<std::int64_t>(graph::max_passes)) require(check(p));
+  walk_state s(p, w);
+  detail::timing t(p, w, s, prices, holds, f, how.record);
+  double before_last = 0;
+  for (int i = 0; i < how.steps; ++i) {
+    if (i > 0) {
+      t.turn();
+      before_last = 0;
+      for (int r = 0; r < p.ranks; ++r) before_last = t.last_end(r) > before_last ? t.last_end(r) : before_last;
+      s.done = detail::flags(w.nodes);
+      for (std::int64_t& at : s.at) at = 0;
+      s.required_done = 0;
+      f.actions = f.messages = 0;
+    }
+    if (!walk(p, w, s, t) || s.required_done != needed || (i == 0 && !detail::group_fault(p).ok())) require(check(p));
+  }
+  t.finish(holds);
+  double last = 0;
+  for (int r = 0; r < p.ranks; ++r) last = t.last_end(r) > last ? t.last_end(r) : last;
+  f.step = last - before_last;
+  return f;
+}
+
+}  // namespace stretto::inline v0

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A verdict on a plan: fine, or the first fault with the rank, the step in its list and the action; for a deadlock also
+// the shortest cycle of ranks that wait for each other, in words:
+//
+//     stretto: deadlock: rank 0 step 1 (0SEND_F1) is held until rank 1 receives it; rank 1 step 2 (1SEND_F0) is held
+//     until rank 0 receives it; move one of them
+// A verdict is a value: the same one serves the compile error, the run-time error and the test.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
+#include <stretto/plan/plan.hpp>
+
+namespace stretto::inline v0 {
+
+enum class fault : std::uint8_t {
+  none,
+  bad_graph,       ///< the edge table asks for something that can't be
+  bad_route,       ///< a route leaves the ranks, or passes a stage twice
+  unknown_pass,    ///< an action of a pass that the graph doesn't have
+  out_of_range,    ///< a stage, micro-batch or slice that the plan doesn't have, or a stage that the route leaves out
+  wrong_rank,      ///< an action on a rank that doesn't own it
+  duplicate,       ///< an action or a message that stands twice
+  missing,         ///< an action that the plan needs and doesn't have
+  missing_send,    ///< an edge between ranks without its send
+  missing_receive, ///< an edge between ranks without its receive
+  needless_message,///< a message that no edge asks for
+  bad_pair,        ///< an overlapped pair without a second half, or with a message in it
+  group_order,     ///< members of a group start its collectives in different orders
+  mismatch,        ///< the n-th send and the n-th receive of two ranks are different messages
+  deadlock,        ///< some ranks wait for each other
+};
+
+/// How the wait of one rank for another came about.
+enum class wait_kind : std::uint8_t {
+  input,         ///< an action waits for what another rank hasn't done
+  arrival,       ///< an action waits for a message that hasn't been served
+  own_later,     ///< an action waits for something that stands later in its own list
+  held,          ///< a send (or a group of messages) is held until the other end is issued
+  queue,         ///< the message at the head of a rank's queue waits for its other end
+};
+
+/// One link of a cycle: `rank` at `step` waits for `on_rank`.
+struct wait {
+  wait_kind kind;
+  int rank;
+  int step;
+  action what;
+  int on_rank;
+  action on;
+};
+
+struct verdict {
+  fault kind = fault::none;
+  int rank = -1;
+  int step = -1;
+  action what{};
+  std::vector<wait> cycle;  ///< of a deadlock: the shortest one
+  text words;               ///< the sentence; empty where the verdict was reached in a constant expression
+
+  constexpr bool ok() const { return kind == fault::none; }
+  constexpr std::string_view sentence() const { return words.str(); }
+};
+
+/// The action as text forms write it: 2F5, 2B5s1, 0SEND_F3.
+constexpr text name_of(const graph& g, const action& a) {
+  text t(static_cast<int>(a.stage));
+  if (a.is_message()) {
+    t.add(a.kind == role::send ? "SEND_" : "RECV_", a.pass < g.edge_count ? g.edges[a.pass].message : label("?"));
+  } else {
+    t.add(g.has(a.pass) ? g.passes[a.pass].name : label("?"));
+    if (g.has(a.pass) && g.passes[a.pass].per == share::step) return t;
+  }
+  t.add(static_cast<int>(a.micro_batch));
+  if (a.slice != 0) t.add('s', static_cast<int>(a.slice));
+  return t;
+}
+
+namespace detail {
+
+constexpr void say_wait(text& t, const graph& g, const wait& w) {
+  t.add("rank ", w.rank, " step ", w.step, " (", name_of(g, w.what).str(), ") ");
+  const auto other = name_of(g, w.on);
+  switch (w.kind) {
+    case wait_kind::input: t.add("waits for ", other.str(), " on rank ", w.on_rank); break;
+    case wait_kind::arrival: t.add("waits for ", other.str(), ", which is not served yet by rank ", w.on_rank); break;
+    case wait_kind::own_later: t.add("waits for ", other.str(), ", which stands later in its own list"); break;
+    case wait_kind::held: t.add("is held until rank ", w.on_rank, " issues ", other.str()); break;
+    case wait_kind::queue: t.add("is first in its queue and waits until rank ", w.on_rank, " comes to ", other.str()); break;
+  }
+}
+
+constexpr std::string_view advice(fault f) {
+  switch (f) {
+    case fault::bad_graph: return "mend the edge table";
+    case fault::bad_route: return "mend the routes";
+    case fault::unknown_pass: return "add the pass to the graph or take the action out";
+    case fault::out_of_range: return "use a stage, micro-batch and slice that the plan has";
+    case fault::wrong_rank: return "move it to the rank that owns its stage";
+    case fault::duplicate: return "take one of the two out";
+    case fault::missing: return "add it";
+    case fault::missing_send: return "add the send behind its pass";
+    case fault::missing_receive: return "add the receive before its consumer";
+    case fault::needless_message: return "take it out";
+    case fault::bad_pair: return "pair two passes that stand next to each other";
+    case fault::group_order: return "issue the group's actions in one order on all members";
+    case fault::mismatch: return "issue sends and receives of the two ranks in one order";
+    default: return "change the order of one of them";
+  }
+}
+
+}  // namespace detail
+
+/// Throws the verdict's sentence, with its place in numbers, unless the verdict is fine.
+inline void require(const verdict& v) {
+  if (v.ok()) return;
+  throw error(v.sentence(), {.rank = v.rank, .step = v.step, .stage = v.what.stage, .micro_batch = v.what.micro_batch});
+}
+
+}  // namespace stretto::inline v0
