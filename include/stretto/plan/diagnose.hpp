@@ -39,6 +39,11 @@ constexpr verdict frame_fault(const plan_view& p) {
     if (!g.has(row.consumer) || !g.is_node(row.producer) || !messages_fit || !skip_fits || !group_fits)
       return at(fault::bad_graph, -1, e, action::of(row.consumer, 0, 0));
   }
+  for (int k = 0; k < g.pass_count; ++k) {
+    int covers = 0;
+    for (int c = 0; c < g.pass_count; ++c) covers += g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0;
+    if (covers > wiring::max_cover) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
+  }
   for (int k = 0; k < g.pass_count; ++k)
     for (int c = 0; c < g.pass_count; ++c)
       if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0 &&

@@ -40,6 +40,7 @@ constexpr program lower(const plan_view& p) {
   out.micro_batches = p.micro_batches;
   out.slices = p.slices;
   out.lowered = true;
+  out.used = p.used;
   out.name = p.name;
   out.routes = p.routes;
   out.groups = p.groups;

@@ -93,13 +93,17 @@ constexpr void put_route(const S& s, const sizes& z, int index, Put&& put) {
 struct extent {
   std::int64_t actions = 0, ints = 0;
   int ranks = 0;
+  std::uint32_t used = 0;  // bits of the passes
 };
 
 template <class S>
 constexpr extent measure(const S& s, const sizes& z) {
   extent e;
   e.ranks = z.ranks;
-  for (int r = 0; r < z.ranks; ++r) s.order(z, r, [&](const action&) { ++e.actions; });
+  for (int r = 0; r < z.ranks; ++r) s.order(z, r, [&](const action& a) {
+      ++e.actions;
+      if (!a.is_message()) e.used |= 1u << (a.pass & 31);
+    });
   const int routes = routes_of(s, z), groups = groups_of(s, z);
   e.ints = routes * route_view::size(stages_of(s, z)) + (routes > 1 ? z.micro_batches : 0) + (groups > 0 ? groups + 1 : 0);
   if constexpr (requires { s.groups(z); })
@@ -109,13 +113,14 @@ constexpr extent measure(const S& s, const sizes& z) {
 
 /// Writes the plan into storage that has the room. Gives the first stage that a route names wrongly, or -1.
 template <class S, class Plan>
-constexpr int lay_out(const S& s, const sizes& z, Plan& p) {
+constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
   p.passes = passes_of(s, z);
   p.ranks = z.ranks;
   p.stages = stages_of(s, z);
   p.micro_batches = z.micro_batches;
   p.slices = z.slices;
   p.name = s.name;
+  p.used = e.used;
   p.routes = routes_of(s, z);
   p.groups = groups_of(s, z);
   if constexpr (requires { s.lowered(); }) p.lowered = s.lowered();
@@ -186,7 +191,7 @@ constexpr plan make_plan(const Schedule& schedule, const sizes& z) {
   p.actions = heap_array<action>(e.actions);
   p.rows = heap_array<std::int64_t>(z.ranks + 1);
   p.ints = heap_array<std::int32_t>(e.ints);
-  if (const int wrong = detail::lay_out(schedule, z, p); wrong >= 0)
+  if (const int wrong = detail::lay_out(schedule, z, e, p); wrong >= 0)
     throw error(text("stretto: ", schedule.name, " makes a route that passes stage ", wrong,
                      " twice or leaves the plan's stages and ranks; mend its routes").str());
   return p;
@@ -239,7 +244,7 @@ struct statically {
   static constexpr auto make() {
     constexpr extent e = measure(S{}, z);
     basic_plan<fixed_array<action, e.actions>, fixed_array<std::int64_t, e.ranks + 1>, fixed_array<std::int32_t, e.ints>> p{};
-    lay_out(S{}, z, p);
+    lay_out(S{}, z, e, p);
     return p;
   }
 };

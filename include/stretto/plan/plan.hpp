@@ -47,6 +47,7 @@ struct plan_view {
   const graph* passes = nullptr;
   int ranks = 0, stages = 0, micro_batches = 0, slices = 1;
   bool lowered = false;            ///< whether the lists hold the messages too: a program
+  std::uint32_t used = ~0u;        ///< bits of the passes that stand in the lists
   label name = {};                 ///< of the schedule it came from
   view<const action> actions;
   const std::int64_t* rows = nullptr;          // ranks + 1 offsets into actions
@@ -100,6 +101,7 @@ struct basic_plan {
   graph passes{};
   int ranks = 0, stages = 0, micro_batches = 0, slices = 1;
   bool lowered = false;
+  std::uint32_t used = ~0u;
   label name{};
   int routes = 0;
   int groups = 0;
@@ -117,6 +119,7 @@ struct basic_plan {
     v.micro_batches = micro_batches;
     v.slices = slices;
     v.lowered = lowered;
+    v.used = used;
     v.name = name;
     v.actions = {actions.data(), actions.size()};
     v.rows = rows.data();

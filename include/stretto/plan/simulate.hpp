@@ -6,7 +6,8 @@
 // Every pass runs as early as its lane's order and its inputs allow. A message adds the latency after its pass and holds
 // nobody. Both passes of an overlapped pair start when the inputs of both are there and end together after the sum; the
 // one that takes memory does so before the other releases. Several steps follow each other without a barrier.
-// Cost: O(actions × edges of an action); 8 bytes a node, and 16 an action where times are recorded.
+// Cost: O(actions × edges of an action); 8 bytes a node that is waited for, and 16 an
+// entry where times are recorded.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,24 @@ struct simulate_options {
 
 namespace detail {
 
+/// How many edges of a complete plan cross ranks and are carried by messages.
+constexpr std::int64_t message_count(const plan_view& p, const wiring& w) {
+  const graph& g = *p.passes;
+  heap_array<std::int64_t> batches(p.routes, 0), some(p.routes, -1);
+  for (int m = 0; m < p.micro_batches; ++m) {
+    ++batches[p.route_index(m)];
+    some[p.route_index(m)] = m;
+  }
+  std::int64_t count = 0;
+  for (int r = 0; r < p.routes; ++r)
+    for (int s = 0; s < p.stages && batches[r] > 0; ++s)
+      for (int k = 0; k < g.pass_count && p.route(r).rank_of(s) >= 0; ++k)
+        for (int q = 0; g.is_node(k) && w.out_begin[k] < w.out_begin[k + 1] && q < p.slices; ++q)
+          for_each_output(p, w, action::of(static_cast<pass_id>(k), s, static_cast<int>(some[r]), q), p.route(r).rank_of(s),
+                          [&](int, int, int, int) { count += batches[r]; });
+  return count;
+}
+
 class timing {
  public:
   constexpr timing(const plan_view& plan, const wiring& wires, const walk_state& state, const costs& prices, const holding& holds, forecast& out,
@@ -53,7 +72,7 @@ class timing {
       for (int c = 0; c < g.pass_count; ++c)
         if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0) {
           price[k] += prices.pass[c];
-          holds_of[k] += holds.pass[c];
+          (holds.pass[c] > 0 ? taken[k] : released[k]) += holds.pass[c] > 0 ? holds.pass[c] : -holds.pass[c];
         }
     for (int r = 0; r < p.ranks; ++r) divisor[r] = 0;
     for (int i = 0; i < p.routes; ++i) {  // chunks of all ranks at once: stages of a route on each
@@ -73,7 +92,11 @@ class timing {
         (rank ? by_rank : by_stage)[static_cast<std::int64_t>(one.index) * graph::max_passes + one.pass] = one.cost;
       }
     }
-    now = heap_array<double>(w.nodes);
+    for (int k = 0; k < g.pass_count; ++k) {  // only what is waited for keeps its end
+      shift[k] = kept - w.base[k];
+      if (g.is_node(k) && (w.awaited >> k & 1) != 0) kept += w.per_place[k] * (g.passes[k].by == scope::rank ? p.ranks : p.stages);
+    }
+    now = heap_array<double>(kept);
     if (record) {
       f.starts = heap_array<double>(p.actions.count, 0.0);
       f.ends = heap_array<double>(p.actions.count, 0.0);
@@ -85,12 +108,11 @@ class timing {
   constexpr void input(int rank, const stretto::input& in) {
     if (s.done[w.node(in)] == 0) return;  // optional, and not in the plan
     const bool away = in.rank != rank;
-    const double there = now[w.node(in)] + (away ? latency : 0);
+    const double there = now[w.node(in) + shift[in.pass]] + (away ? latency : 0);
     ready = there > ready ? there : ready;
   }
 
   constexpr void end(int rank, std::int64_t step, const action* a, int count) {
-    const graph& g = *p.passes;
     double& lane_free = free_at[static_cast<std::int64_t>(rank) * s.lanes + s.lane_index(*a)];
     if (before.size() != 0) earlier(a, count, rank);
     const double start = ready > lane_free ? ready : lane_free;
@@ -101,20 +123,14 @@ class timing {
       worked[rank] += s.lane_index(a[i]) == 0 ? cost : 0;
       ++f.actions;
     }
-    for (int taking = 1; taking >= 0; --taking)
-      for (int i = 0; i < count; ++i)
-        if (const std::int64_t h = holds_of[a[i].pass]; (h > 0) == (taking == 1)) {
-          held[rank] += h;
-          most[rank] = held[rank] > most[rank] ? held[rank] : most[rank];
-        }
+    for (int i = 0; i < count; ++i) held[rank] += taken[a[i].pass];
+    if (held[rank] > most[rank]) most[rank] = held[rank];
+    for (int i = 0; i < count; ++i) held[rank] -= released[a[i].pass];
     for (int i = 0; i < count; ++i) {
-      if (g.passes[a[i].pass].how_often == times::any) continue;
-      for (std::uint32_t left = g.cover(a[i].pass); left != 0; left &= left - 1) {
-        int k = 0;
-        while ((left >> k & 1) == 0) ++k;
-        now[w.node(k, a[i].stage, a[i].micro_batch, a[i].slice)] = finish;
+      for (int c = 0; c < w.covers[a[i].pass]; ++c) {
+        const pass_id k = w.covered[a[i].pass][c];
+        if ((w.awaited >> k & 1) != 0) now[w.node(k, a[i].stage, a[i].micro_batch, a[i].slice) + shift[k]] = finish;
       }
-      for_each_output(p, w, a[i], rank, [&](int, int, int, int) { ++f.messages; });
     }
     if (f.starts.size() != 0)
       for (int i = 0; i < count; ++i) {
@@ -127,8 +143,8 @@ class timing {
 
   /// Between steps: what was now is before.
   constexpr void turn() {
-    if (before.size() == 0) before = heap_array<double>(w.nodes);
-    for (std::int64_t i = 0; i < w.nodes; ++i) before[i] = now[i];
+    if (before.size() == 0) before = heap_array<double>(kept);
+    for (std::int64_t i = 0; i < kept; ++i) before[i] = now[i];
   }
 
   constexpr double last_end(int rank) const {
@@ -153,10 +169,20 @@ class timing {
   }
 
  private:
-  constexpr double price_of(int rank, const action& a) const {
-    const double share = p.passes->passes[a.pass].per == stretto::share::slice ? p.slices : 1;
-    const bool on_rank = p.passes->passes[a.pass].by == scope::rank;
-    if (by_rank.size() == 0) return price[a.pass] / (on_rank ? share : divisor[rank] * share);
+  constexpr double price_of(int rank, const action& a) {
+    const pass_kind& kind = p.passes->passes[a.pass];
+    const double share = kind.per == stretto::share::slice ? p.slices : 1;
+    const bool on_rank = kind.by == scope::rank;
+    if (by_rank.size() == 0) {
+      if (whole_of != rank) {
+        whole_of = rank;
+        for (int k = 0; k < p.passes->pass_count; ++k) {
+          const pass_kind& one = p.passes->passes[k];
+          whole[k] = price[k] / ((one.by == scope::rank ? 1 : divisor[rank]) * (one.per == stretto::share::slice ? p.slices : 1));
+        }
+      }
+      return whole[a.pass];
+    }
     double sum = 0;
     for (int k = 0; k < graph::max_passes; ++k) {
       if ((p.passes->cover(a.pass) >> k & 1) == 0) continue;
@@ -178,7 +204,7 @@ class timing {
           p, w, a[i], rank,
           [&](const stretto::input& in) {
             if (s.done[w.node(in)] == 0 && p.passes->passes[in.pass].how_often != times::once) return true;
-            const double there = before[w.node(in)] + (in.rank != rank ? latency : 0);
+            const double there = before[w.node(in) + shift[in.pass]] + (in.rank != rank ? latency : 0);
             ready = there > ready ? there : ready;
             return true;
           },
@@ -194,8 +220,11 @@ class timing {
   heap_array<std::int32_t> divisor;  // chunks of each rank
   heap_array<double> now, before;    // end of each node, in this step and in the one before
   heap_array<double> by_rank, by_stage;
+  std::int64_t kept = 0, shift[graph::max_passes] = {};
   double price[graph::max_passes] = {};
-  std::int64_t holds_of[graph::max_passes] = {};
+  std::int64_t taken[graph::max_passes] = {}, released[graph::max_passes] = {};
+  double whole[graph::max_passes] = {};  // price of a pass on the rank looked at last
+  int whole_of = -1;
   double latency;
   double ready = 0;
 };
@@ -220,11 +249,12 @@ constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), c
       s.done = detail::flags(w.nodes);
       for (std::int64_t& at : s.at) at = 0;
       s.required_done = 0;
-      f.actions = f.messages = 0;
+      f.actions = 0;
     }
     if (!walk(p, w, s, t) || s.required_done != needed || (i == 0 && !detail::group_fault(p).ok())) require(check(p));
   }
   t.finish(holds);
+  f.messages = detail::message_count(p, w);
   double last = 0;
   for (int r = 0; r < p.ranks; ++r) last = t.last_end(r) > last ? t.last_end(r) : last;
   f.step = last - before_last;

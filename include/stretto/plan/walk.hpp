@@ -5,7 +5,8 @@
 //
 //     rank 0 | 0F0 0F1 . . 0B0        each dot: rank 0 waits for I of stage 1, and is woken when rank 1 has moved
 //     rank 1 |  .  1F0 1B0 …
-// The walk is by ranks, not by clock: a rank goes on until it must wait, then wakes those who wait for it. Messages in
+// The walk is by ranks, not by clock: a rank goes on until it must wait, then wakes those who wait for it, last ranks
+// first. Messages in
 // a list are passed over; edges meet by identity. Cost: O(actions × edges of an action); 16 bytes a rank and one byte a
 // node of scratch.
 #pragma once
@@ -32,6 +33,14 @@ constexpr bool well_placed(const plan_view& p, const action& a, int rank) {
   if (a.stage < 0 || a.stage >= (kind.by == scope::rank ? p.ranks : p.stages)) return false;
   if (kind.by == scope::rank) return a.stage == rank && p.in_group(kind.group, rank);
   return p.owner(a.pass, a.stage, a.micro_batch) == rank;
+}
+
+/// well_placed, with the usual case first.
+constexpr bool stands(const plan_view& p, const wiring& w, const action& a, int rank) {
+  if (a.pass < graph::max_passes && w.plain[a.pass] && a.stage >= 0 && a.stage < p.stages && a.micro_batch >= 0 &&
+      a.micro_batch < p.micro_batches && a.slice < p.slices)
+    return p.route_of(a.micro_batch).rank_of(a.stage) == rank;
+  return well_placed(p, a, rank);
 }
 
 /// How many nodes a complete plan does: those that must be done once, on every hop of every route or every member.
@@ -100,15 +109,12 @@ struct walk_state {
 
   /// Notes the nodes that `a` does; false if one was done before.
   constexpr bool mark(const plan_view& p, const wiring& w, const action& a) {
-    const graph& g = *p.passes;
-    if (g.passes[a.pass].how_often == times::any) return true;
-    for (std::uint32_t left = g.cover(a.pass); left != 0; left &= left - 1) {
-      int k = 0;
-      while ((left >> k & 1) == 0) ++k;
+    for (int i = 0; i < w.covers[a.pass]; ++i) {
+      const pass_id k = w.covered[a.pass][i];
       std::uint8_t& d = done[w.node(k, a.stage, a.micro_batch, a.slice)];
       if (d != 0) return false;
       d = 1;
-      required_done += g.passes[k].how_often == times::once;
+      required_done += p.passes->passes[k].how_often == times::once;
     }
     return true;
   }
@@ -120,12 +126,10 @@ template <class Visitor>
 constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor& on) {
   const std::int64_t queues = static_cast<std::int64_t>(p.ranks) * s.lanes;
   heap_array<std::int32_t> ready(queues), waiter(queues, -1), next_waiter(queues);
-  for (std::int64_t q = 0; q < queues; ++q) ready[q] = static_cast<std::int32_t>(q);
-  std::int64_t head = 0, waiting = queues, ended = 0;  // a ring: each queue stands in it at most once
+  for (std::int64_t q = 0; q < queues; ++q) ready[q] = static_cast<std::int32_t>(queues - 1 - q);
+  std::int64_t waiting = queues, ended = 0;  // a stack: each queue stands in it at most once
   while (waiting > 0) {
-    const std::int32_t q = ready[head];
-    head = head + 1 == queues ? 0 : head + 1;
-    --waiting;
+    const std::int32_t q = ready[--waiting];
     const int rank = q / s.lanes, lane = q % s.lanes;
     const view<const action> list = p.order(rank);
     std::int64_t step = s.at[q];
@@ -139,7 +143,7 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
       }
       const int count = a->kind == role::run_with_next ? 2 : 1;
       for (int i = 0; i < count; ++i)
-        if (step + i >= list.count || a[i].is_message() || !detail::well_placed(p, a[i], rank) || s.lane_index(a[i]) != lane)
+        if (step + i >= list.count || a[i].is_message() || !detail::stands(p, w, a[i], rank) || s.lane_index(a[i]) != lane)
           return !(s.misplaced = true);
       on.begin(rank);
       for (int i = 0; i < count && blocked < 0; ++i)
@@ -165,9 +169,11 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
       waiter[blocked] = q;
     }
     if (!moved) continue;
+    // The rank furthest behind runs first, so that those before it find much to do at once, in one piece of memory.
     for (std::int32_t woken = waiter[q]; woken >= 0; woken = next_waiter[woken]) {
-      ready[head + waiting < queues ? head + waiting : head + waiting - queues] = woken;
-      ++waiting;
+      std::int64_t i = waiting++;
+      for (; i > 0 && waiting - i < 8 && ready[i - 1] > woken; --i) ready[i] = ready[i - 1];
+      ready[i] = woken;
     }
     waiter[q] = -1;
   }

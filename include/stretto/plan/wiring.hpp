@@ -24,6 +24,7 @@ struct input {
 };
 
 struct wiring {
+  static constexpr int max_cover = 6;
   std::int64_t base[graph::max_passes] = {};
   std::int64_t per_place[graph::max_passes] = {}, per_micro_batch[graph::max_passes] = {}, per_slice[graph::max_passes] = {};
   std::int64_t nodes = 0;
@@ -31,26 +32,42 @@ struct wiring {
   int in_row[4 * graph::max_edges] = {};
   int out_begin[graph::max_passes + 1] = {};  // rows with messages in which it is the producer
   int out_row[4 * graph::max_edges] = {};
+  pass_id covered[graph::max_passes][max_cover] = {};  // the nodes that a pass does
+  int covers[graph::max_passes] = {};                  // how many
+  bool plain[graph::max_passes] = {};          // done by stages, for each slice: nearly every pass
+  std::uint32_t awaited = 0;                  // bits of the passes that some pass in the plan waits for
   bool optional = false;                      // some producers may be absent
 
   constexpr explicit wiring(const plan_view& p) {
     const graph& g = *p.passes;
     int in = 0, out = 0;
+    std::uint32_t done_here = 0;  // nodes that some pass in the lists does
+    for (int k = 0; k < g.pass_count; ++k) done_here |= g.has(k) && (p.used >> k & 1) != 0 ? g.cover(static_cast<pass_id>(k)) : 0;
     for (int k = 0; k < g.pass_count; ++k) {
       in_begin[k] = in;
       out_begin[k] = out;
       if (!g.has(k)) continue;
+      const bool used = (p.used >> k & 1) != 0;
       const std::uint32_t cover = g.cover(static_cast<pass_id>(k));
       for (int e = 0; e < g.edge_count; ++e) {
         const edge& row = g.edges[e];
         if (!applies(p, row)) continue;
         const bool within = row.how == relation::same_place && (cover >> row.producer & 1) != 0;  // B does I before W
-        if ((cover >> row.consumer & 1) != 0 && !within) in_row[in++] = e;
-        if ((cover >> row.producer & 1) != 0 && !row.message.empty()) out_row[out++] = e;
+        if ((cover >> row.consumer & 1) != 0 && !within) {
+          in_row[in++] = e;
+          awaited |= used ? 1u << row.producer : 0;
+        }
+        if ((cover >> row.producer & 1) != 0 && !row.message.empty() && (done_here >> row.consumer & 1) != 0) out_row[out++] = e;
         optional = optional || g.passes[row.producer].how_often == times::at_most_once;
       }
-      if (!g.is_node(k)) continue;
       const pass_kind& kind = g.passes[k];
+      plain[k] = kind.by == scope::stage && kind.per == share::slice;
+      for (int c = 0; c < g.pass_count; ++c) {
+        if ((cover >> c & 1) == 0 || kind.how_often == times::any) continue;
+        if (covers[k] == max_cover) break;  // check refuses a graph with more
+        covered[k][covers[k]++] = static_cast<pass_id>(c);
+      }
+      if (!g.is_node(k)) continue;
       const std::int64_t q = kind.per == share::slice ? p.slices : 1;
       const std::int64_t m = kind.per == share::step ? 1 : p.micro_batches;
       base[k] = nodes;
@@ -153,8 +170,6 @@ constexpr bool each_input_of_row(const plan_view& p, int index, const action& a,
 /// step before); stops when visit returns false, and says whether it came to the end.
 template <class Visit>
 constexpr bool for_each_input(const plan_view& p, const wiring& w, const action& a, int rank, Visit&& visit, bool before = false) {
-  const pass_kind* passes = p.passes->passes;
-  const bool plain = passes[a.pass].by == scope::stage && passes[a.pass].per == share::slice;
   for (int i = w.in_begin[a.pass]; i < w.in_begin[a.pass + 1]; ++i) {
     const edge& row = p.passes->edges[w.in_row[i]];
     if ((row.how == relation::previous_step) != before) continue;
@@ -162,7 +177,7 @@ constexpr bool for_each_input(const plan_view& p, const wiring& w, const action&
     if (row.how == relation::previous_slice || row.how == relation::feedback) --slice;
     if (row.how == relation::next_slice) ++slice;
     if (slice < 0 || slice >= p.slices) continue;
-    if (!plain || row.how == relation::group || passes[row.producer].by == scope::rank || passes[row.producer].per != share::slice) {
+    if (!w.plain[a.pass] || !w.plain[row.producer] || row.how == relation::group) {
       if (!detail::each_input_of_row(p, w.in_row[i], a, rank, slice, visit)) return false;
       continue;
     }

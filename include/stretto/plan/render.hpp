@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A plan as a picture in text: a row a rank, time to the right, one column a unit.
+//
+//     rank 0 | F0 F1       B0--- B1---
+//     rank 1 |    F0 B0--- F1 B1---
+// An action's name stands at its start and dashes fill the rest of its time; idle time is blank. Names carry the stage
+// (2F0) where a rank owns several. The unit is the largest that divides every start and end, or, where none does to a
+// sixteenth of the shortest pass, that shortest pass, and times are rounded. Cost: O(ranks × columns).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <stretto/plan/simulate.hpp>
+
+namespace stretto::inline v0 {
+
+namespace detail {
+
+/// An action in the picture.
+struct bar {
+  std::int64_t from, to;
+  std::string name;
+};
+
+/// The column unit of a grid.
+inline double grid_unit(const forecast& f) {
+  double shortest = 0;
+  for (std::int64_t i = 0; i < f.starts.size(); ++i)
+    if (const double d = f.ends[i] - f.starts[i]; d > 0 && (shortest == 0 || d < shortest)) shortest = d;
+  if (shortest == 0) return 1;
+  for (int parts = 1; parts <= 16; ++parts) {
+    const double unit = shortest / parts;
+    bool fits = true;
+    for (std::int64_t i = 0; i < f.starts.size() && fits; ++i)
+      for (double t : {f.starts[i] / unit, f.ends[i] / unit}) fits = fits && std::abs(t - std::round(t)) < 1e-6;
+    if (fits) return unit;
+  }
+  return shortest;
+}
+
+}  // namespace detail
+
+/// The timeline of a valid plan as text. Messages are not drawn, nor passes that take no time.
+inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
+  const forecast f = simulate(p, prices, holding(), {.record = true});
+  const double unit = detail::grid_unit(f);
+  bool with_stage = false;
+  for (int r = 0; r < p.ranks && !with_stage; ++r)
+    for (const action& a : p.order(r)) with_stage = with_stage || (!a.is_message() && a.stage != p.order(r)[0].stage);
+  using detail::bar;  // not a local class: g++ 12 stops with an internal error on a vector of one here
+  std::vector<std::vector<bar>> bars(static_cast<std::size_t>(p.ranks));
+  std::size_t width = 1;
+  for (int r = 0; r < p.ranks; ++r) {
+    const view<const action> list = p.order(r);
+    for (std::int64_t i = 0; i < list.count; ++i) {
+      const action& a = list[i];
+      const std::int64_t k = p.rows[r] + i;
+      if (a.is_message() || f.ends[k] <= f.starts[k]) continue;
+      std::string name = name_of(*p.passes, a).string();
+      const bool by_stage = p.passes->passes[a.pass].by == scope::stage;
+      if (!with_stage || !by_stage) name.erase(0, name.find_first_not_of("0123456789"));
+      const bar b{std::llround(f.starts[k] / unit), std::llround(f.ends[k] / unit), name};
+      auto& row = bars[static_cast<std::size_t>(r)];
+      if (i > 0 && list[i - 1].kind == role::run_with_next)
+        row.back().name += "|" + name;
+      else
+        row.push_back(b);
+    }
+    for (const bar& b : bars[static_cast<std::size_t>(r)]) {
+      const auto columns = static_cast<std::size_t>(b.to > b.from ? b.to - b.from : 1);
+      width = std::max(width, (b.name.size() + 1 + columns - 1) / columns - 1);
+    }
+  }
+  std::string out;
+  const std::size_t digits = std::to_string(p.ranks - 1).size(), cell = width + 1;
+  for (int r = 0; r < p.ranks; ++r) {
+    const std::string number = std::to_string(r);
+    std::string row = "rank " + std::string(digits - number.size(), ' ') + number + " | ";
+    const std::size_t left = row.size();
+    for (const bar& b : bars[static_cast<std::size_t>(r)]) {
+      const std::size_t at = left + static_cast<std::size_t>(b.from) * cell;
+      if (row.size() < at) row.append(at - row.size(), ' ');
+      std::size_t room = static_cast<std::size_t>(b.to - b.from) * cell;
+      room = room > 0 ? room - 1 : 0;
+      row += b.name;
+      if (room > b.name.size()) row.append(room - b.name.size(), '-');
+      row += ' ';
+    }
+    while (row.back() == ' ') row.pop_back();
+    out += row + "\n";
+  }
+  return out;
+}
+
+}  // namespace stretto::inline v0
