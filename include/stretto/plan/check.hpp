@@ -48,30 +48,29 @@ constexpr wait_graph waits_of(const plan_view& p, const wiring& w, const walk_st
 
 /// The verdict on the order alone, sends and receives passed over.
 constexpr verdict order_fault(const plan_view& p, const wiring& w) {
-  if (verdict v = frame_fault(p); !v.ok()) return v;
+  finding f = frame_fault(p);
+  if (!f.ok()) return verdict(f);
   const std::int64_t needed = nodes_needed(p);
   // More nodes than the actions could do: something is missing, and flags for all nodes may not fit in memory.
-  if (needed > p.actions.count * static_cast<std::int64_t>(graph::max_passes)) return content_fault(p, w);
+  if (needed > p.actions.count * static_cast<std::int64_t>(graph::max_passes)) return verdict(content_fault(p, w));
   walk_state s(p, w);
   silent nobody;
   const bool ended = walk(p, w, s, nobody);
-  if (!ended || s.required_done != needed) {
-    if (verdict v = content_fault(p, w); !v.ok()) return v;
-    if (verdict v = group_fault(p); !v.ok()) return v;
-    return deadlock_of(waits_of(p, w, s));
-  }
-  return group_fault(p);
+  if (ended && s.required_done == needed) return verdict(group_fault(p));
+  f = content_fault(p, w);
+  if (f.ok()) f = group_fault(p);
+  return f.ok() ? deadlock_of(waits_of(p, w, s)) : verdict(f);
 }
 
 /// The verdict on a program's messages under a link model, its order being fine.
 constexpr verdict message_fault(const plan_view& p, const wiring& w, link_model links) {
   message_table t(p, w);
-  if (verdict v = t.place(p, w); !v.ok()) return v;
-  if (verdict v = t.completeness(p, w); !v.ok()) return v;
-  if (verdict v = t.pairs_in_order(p, w, links.in_pair_order()); !v.ok()) return v;
+  finding f = t.place(p, w);
+  if (f.ok()) f = t.completeness(p, w);
+  if (f.ok()) f = t.pairs_in_order(p, w, links.in_pair_order());
+  if (!f.ok()) return verdict(f);
   exchange e(p, w, t, links);
-  if (e.run()) return {};
-  return deadlock_of(e.waits());
+  return e.run() ? verdict() : deadlock_of(e.waits());
 }
 
 /// Puts the verdict in words.

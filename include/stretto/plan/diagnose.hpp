@@ -15,17 +15,10 @@
 
 namespace stretto::inline v0::detail {
 
-constexpr verdict at(fault f, int rank, std::int64_t step, const action& what) {
-  verdict v;
-  v.kind = f;
-  v.rank = rank;
-  v.step = static_cast<int>(step);
-  v.what = what;
-  return v;
-}
+constexpr finding at(fault f, int rank, std::int64_t step, const action& what) { return {f, rank, static_cast<int>(step), what}; }
 
 /// Graph and routes: what no order can mend.
-constexpr verdict frame_fault(const plan_view& p) {
+constexpr finding frame_fault(const plan_view& p) {
   const graph& g = *p.passes;
   for (int e = 0; e < g.edge_count; ++e) {
     const edge& row = g.edges[e];
@@ -73,7 +66,7 @@ constexpr fault misplacement(const plan_view& p, const action& a, int rank) {
 }
 
 /// The first entry that can't stand where it stands, or stands twice; else the first that is missing.
-constexpr verdict content_fault(const plan_view& p, const wiring& w) {
+constexpr finding content_fault(const plan_view& p, const wiring& w) {
   const graph& g = *p.passes;
   // A plan with few actions can't do more nodes than they cover, so flags past that number needn't be kept.
   std::int64_t most = 1;
@@ -127,7 +120,7 @@ constexpr verdict content_fault(const plan_view& p, const wiring& w) {
 }
 
 /// Collectives of one group must start in one order on all of its members.
-constexpr verdict group_fault(const plan_view& p) {
+constexpr finding group_fault(const plan_view& p) {
   const graph& g = *p.passes;
   bool collective[graph::max_passes] = {};
   for (int e = 0; e < g.edge_count; ++e) collective[g.edges[e].producer] |= g.edges[e].how == relation::group;

@@ -221,10 +221,15 @@ struct slices {
   static constexpr void set(sizes& z) { z.slices = N; }
 };
 
-/// A schedule with its options set, as a type: static_plan<configured<gpipe{.drain = drain::descending}>, …>.
+namespace detail {
+template <class T>
+T bare(const T&);  // nvcc hands such template arguments to its host compiler as references to const
+}  // namespace detail
+
+/// A schedule with its options set, as a type: static_plan<configured<gpipe{drain_order::descending}>, …>.
 template <auto Schedule>
-struct configured : decltype(Schedule) {
-  constexpr configured() : decltype(Schedule)(Schedule) {}
+struct configured : decltype(detail::bare(Schedule)) {
+  constexpr configured() : decltype(detail::bare(Schedule))(Schedule) {}
 };
 
 namespace detail {

@@ -83,7 +83,7 @@ struct message_table {
   }
 
   /// Notes where each end stands; returns the first message that can't stand where it stands or stands twice.
-  constexpr verdict place(const plan_view& p, const wiring& w) {
+  constexpr finding place(const plan_view& p, const wiring& w) {
     for (int r = 0; r < p.ranks; ++r) {
       const view<const action> list = p.order(r);
       for (std::int64_t i = 0; i < list.count; ++i) {
@@ -99,41 +99,42 @@ struct message_table {
   }
 
   /// The first edge between ranks that lacks an end.
-  constexpr verdict completeness(const plan_view& p, const wiring& w) const {
+  constexpr finding completeness(const plan_view& p, const wiring& w) const {
     const graph& g = *p.passes;
     for (int r = 0; r < p.ranks; ++r) {
       const view<const action> list = p.order(r);
       for (std::int64_t i = 0; i < list.count; ++i) {
         if (list[i].is_message()) continue;
-        verdict v;
+        fault lacks = fault::none;
+        action end = list[i];
+        int where = r;
         for_each_input(p, w, list[i], r, [&](const input& in) {
           if (in.rank == r || g.edges[in.row].how == relation::group) return true;
           const edge& row = g.edges[in.row];
           if (row.message.empty()) {
-            v = at(fault::bad_graph, r, i, list[i]);
+            lacks = fault::bad_graph;
             return false;
           }
+          const pass_id carried = static_cast<pass_id>(in.row);
           const std::int64_t m = id(w, in.row, row.consumer, list[i].stage, list[i].micro_batch, list[i].slice);
-          action end{static_cast<pass_id>(in.row), role::send, static_cast<std::uint16_t>(in.slice), in.place, in.micro_batch, list[i].stage};
           if (send_step[m] < 0) {
-            v = at(fault::missing_send, in.rank, p.order(in.rank).count, end);
-            return false;
+            lacks = fault::missing_send;
+            where = in.rank;
+            end = {carried, role::send, static_cast<std::uint16_t>(in.slice), in.place, in.micro_batch, list[i].stage};
+          } else if (receive_step[m] < 0) {
+            lacks = fault::missing_receive;
+            end = {carried, role::receive, list[i].slice, list[i].stage, in.micro_batch, in.place};
           }
-          end = {static_cast<pass_id>(in.row), role::receive, list[i].slice, list[i].stage, in.micro_batch, in.place};
-          if (receive_step[m] < 0) {
-            v = at(fault::missing_receive, r, i, end);
-            return false;
-          }
-          return true;
+          return lacks == fault::none;
         });
-        if (!v.ok()) return v;
+        if (lacks != fault::none) return at(lacks, where, lacks == fault::missing_send ? p.order(where).count : i, end);
       }
     }
     return {};
   }
 
   /// Numbers the ordered pairs of ranks; returns the first receive that isn't its pair's next send, if `in_order` asks.
-  constexpr verdict pairs_in_order(const plan_view& p, const wiring& w, bool in_order) {
+  constexpr finding pairs_in_order(const plan_view& p, const wiring& w, bool in_order) {
     heap_array<std::int32_t> slot(p.ranks, -1), touched(p.ranks), sent(p.ranks, 0), seen(p.ranks, 0);
     heap_array<std::int32_t> nth(count, -1);
     for (int r = 0; r < p.ranks; ++r) {

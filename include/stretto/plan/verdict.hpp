@@ -55,15 +55,22 @@ struct wait {
   action on;
 };
 
-struct verdict {
+/// A verdict in numbers.
+struct finding {
   fault kind = fault::none;
   int rank = -1;
   int step = -1;
   action what{};
+
+  constexpr bool ok() const { return kind == fault::none; }
+};
+
+struct verdict : finding {
   std::vector<wait> cycle;  ///< of a deadlock: the shortest one
   text words;               ///< the sentence; empty where the verdict was reached in a constant expression
 
-  constexpr bool ok() const { return kind == fault::none; }
+  constexpr verdict() = default;
+  constexpr explicit verdict(const finding& f) : finding(f) {}
   constexpr std::string_view sentence() const { return words.str(); }
 };
 

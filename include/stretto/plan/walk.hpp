@@ -81,7 +81,12 @@ struct walk_state {
   heap_array<std::uint8_t> done;       ///< by node
   heap_array<std::uint8_t> planned;    ///< by node, filled only where some producers are optional
   std::int64_t required_done = 0;
-  bool misplaced = false;              ///< the walk met an action that the plan can't hold; look closer
+  bool misplaced = false;              ///< the walk met an action that the plan can't hold
+
+  constexpr bool stop_here() {
+    misplaced = true;
+    return false;
+  }
 
   constexpr walk_state(const plan_view& p, const wiring& w) : done(detail::flags(w.nodes)) {
     const graph& g = *p.passes;
@@ -144,7 +149,7 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
       const int count = a->kind == role::run_with_next ? 2 : 1;
       for (int i = 0; i < count; ++i)
         if (step + i >= list.count || a[i].is_message() || !detail::stands(p, w, a[i], rank) || s.lane_index(a[i]) != lane)
-          return !(s.misplaced = true);
+          return s.stop_here();
       on.begin(rank);
       for (int i = 0; i < count && blocked < 0; ++i)
         for_each_input(p, w, a[i], rank, [&](const input& in) {
@@ -157,7 +162,7 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
         });
       if (blocked >= 0) break;
       for (int i = 0; i < count; ++i)
-        if (!s.mark(p, w, a[i])) return !(s.misplaced = true);
+        if (!s.mark(p, w, a[i])) return s.stop_here();
       on.end(rank, step, a, count);
       step += count;
       moved = true;

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+#     cmake -P cmake/demo.cmake
+#
+# Builds the tool stretto-explore and lets it show what it does. Needs a C++20 compiler and ninja or make, which are
+# installed as in test.cmake if they are missing. What can be set is listed in stretto_setup.cmake.
+cmake_minimum_required(VERSION 3.20)
+include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
+
+if(NOT DEFINED BUILD_DIR)
+  set(BUILD_DIR "${STRETTO_ROOT}/build/demo")
+endif()
+get_filename_component(BUILD_DIR "${BUILD_DIR}" ABSOLUTE)
+
+stretto_need_build_tools()
+stretto_install_missing()
+
+stretto_configure_and_build("${BUILD_DIR}" ok -DCMAKE_BUILD_TYPE=Release -DSTRETTO_BUILD_TESTS=OFF
+                            -DSTRETTO_BUILD_BENCH=OFF)
+if(NOT ok)
+  message(FATAL_ERROR "stretto: stretto-explore could not be built; the output above says why.")
+endif()
+find_program(explore stretto-explore PATHS "${BUILD_DIR}/examples" "${BUILD_DIR}/examples/Release" NO_DEFAULT_PATH
+             NO_CACHE REQUIRED)
+
+foreach(arguments IN ITEMS
+        "list"
+        "metrics 1f1b --ranks 4 --micro-batches 8"
+        "metrics interleaved_1f1b --ranks 4 --micro-batches 8 --chunks 2"
+        "csv 1f1b --ranks 4 --micro-batches 8"
+        "grid 1f1b --ranks 4 --micro-batches 8")
+  stretto_say("\n$ stretto-explore ${arguments}")
+  separate_arguments(words UNIX_COMMAND "${arguments}")
+  execute_process(COMMAND "${explore}" ${words} RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "stretto: 'stretto-explore ${arguments}' ended with ${result}, not 0; its message is above.")
+  endif()
+endforeach()

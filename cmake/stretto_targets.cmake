@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# What Stretto's own targets (tests, tools, benchmarks) are built with. All of it is PRIVATE: a consumer of
+# stretto::stretto sees none of these flags.
+include_guard(GLOBAL)
+
+# -Wsign-conversion is left out: counts are int and index standard containers throughout.
+function(stretto_warnings target)
+  set(flags -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Wold-style-cast -Wcast-align
+      -Wnon-virtual-dtor -Woverloaded-virtual -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough -Wundef)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND flags -Wduplicated-cond -Wlogical-op)
+    # g++ 12 warns of "text" + std::string (gcc.gnu.org/PR105651).
+    if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+      list(APPEND flags -Wno-restrict)
+    endif()
+  endif()
+  if(STRETTO_WERROR)
+    list(APPEND flags -Werror)
+  endif()
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
+endfunction()
+
+function(stretto_sanitize target)
+  if(STRETTO_SANITIZE)
+    set(flags -fsanitize=${STRETTO_SANITIZE} -fno-omit-frame-pointer)
+    if(STRETTO_SANITIZE MATCHES "undefined")
+      list(APPEND flags -fno-sanitize-recover=undefined)
+    endif()
+    target_compile_options(${target} PRIVATE ${flags})
+    target_link_options(${target} PRIVATE ${flags})
+  endif()
+endfunction()
+
+# An executable or library of Stretto's own.
+function(stretto_own target)
+  target_link_libraries(${target} PRIVATE stretto::stretto)
+  stretto_warnings(${target})
+  stretto_sanitize(${target})
+endfunction()
+
+if(STRETTO_SANITIZE)
+  include(CMakePushCheckState)
+  include(CheckCXXSourceCompiles)
+  string(MAKE_C_IDENTIFIER "STRETTO_HAS_SANITIZE_${STRETTO_SANITIZE}" stretto_sanitize_works)
+  cmake_push_check_state(RESET)
+  set(CMAKE_REQUIRED_FLAGS "-fsanitize=${STRETTO_SANITIZE}")
+  check_cxx_source_compiles("int main() {}" ${stretto_sanitize_works})
+  cmake_pop_check_state()
+  if(NOT ${stretto_sanitize_works})
+    message(FATAL_ERROR "stretto: ${CMAKE_CXX_COMPILER} can't build a program with -fsanitize=${STRETTO_SANITIZE}; "
+                        "install its runtime, or choose other sanitizers in STRETTO_SANITIZE.")
+  endif()
+endif()

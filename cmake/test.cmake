@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+#     cmake -P cmake/test.cmake
+#
+# Installs the Debian packages that the tests lack (as root or with passwordless sudo; otherwise it names them), builds
+# everything, runs every test, and runs those that execute code once more under AddressSanitizer and
+# UndefinedBehaviorSanitizer. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none failed.
+# What can be set is listed in stretto_setup.cmake.
+cmake_minimum_required(VERSION 3.20)
+include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
+
+if(NOT DEFINED BUILD_DIR)
+  set(BUILD_DIR "${STRETTO_ROOT}/build")
+endif()
+get_filename_component(BUILD_DIR "${BUILD_DIR}" ABSOLUTE)
+
+stretto_need_build_tools()
+stretto_need_test_tools()
+stretto_install_missing()
+
+set(stretto_passed 0)
+set(stretto_failed 0)
+set(stretto_skipped 0)
+
+stretto_say("stretto: building everything in ${BUILD_DIR}")
+stretto_configure_and_build("${BUILD_DIR}" ok)
+if(ok)
+  stretto_run_tests("${BUILD_DIR}")
+else()
+  math(EXPR stretto_failed "${stretto_failed} + 1")
+endif()
+
+if(NOT DEFINED STRETTO_SANITIZE)
+  stretto_say("stretto: building the tests with sanitizers in ${BUILD_DIR}/sanitize")
+  stretto_configure_and_build("${BUILD_DIR}/sanitize" ok -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-g1 -O1"
+                              -DSTRETTO_SANITIZE=address,undefined -DSTRETTO_CUDA=OFF -DSTRETTO_BUILD_BENCH=OFF)
+  if(ok)
+    stretto_run_tests("${BUILD_DIR}/sanitize")
+  else()
+    math(EXPR stretto_failed "${stretto_failed} + 1")
+  endif()
+endif()
+
+# Before the counts, because they are the last line.
+if(NOT stretto_failed EQUAL 0)
+  message(SEND_ERROR "stretto: the build or a test failed; the output above says which.")
+endif()
+stretto_say("${stretto_passed} passed, ${stretto_failed} failed, ${stretto_skipped} skipped")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# cmake -DSCRATCH=<folder> -P self_test.cmake: shows that check.cmake can fail. Each case is a good little tree with one
+# header replaced or added, and part of the message that this must earn.
+cmake_minimum_required(VERSION 3.20)
+
+set(top "// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n#pragma once\n")
+
+function(try about path content verdict)
+  file(REMOVE_RECURSE "${SCRATCH}")
+  file(WRITE "${SCRATCH}/core/ids.hpp" "${top}#include <array>   // [ a comment\;\n#define STRETTO_IDS 1\n")
+  file(WRITE "${SCRATCH}/plan/plan.hpp" "${top}#include <stretto/core/ids.hpp>\n// using namespace std\n")
+  file(WRITE "${SCRATCH}/plan/csv.hpp" "${top}#include <stretto/plan/plan.hpp>\n")
+  file(WRITE "${SCRATCH}/schedule/gpipe.hpp" "${top}#include <stretto/plan/plan.hpp>\n")
+  file(WRITE "${SCRATCH}/transport/mpi.hpp" "${top}#include <mpi.h>\n")
+  file(WRITE "${SCRATCH}/plan.hpp" "${top}#include <stretto/plan/plan.hpp>\n")
+  file(WRITE "${SCRATCH}/stretto.hpp" "${top}#include <stretto/plan.hpp>\n#include <stretto/schedule/gpipe.hpp>\n")
+  file(WRITE "${SCRATCH}/${path}" "${content}")
+  execute_process(COMMAND "${CMAKE_COMMAND}" "-DROOT=${SCRATCH}" -P "${CMAKE_CURRENT_LIST_DIR}/check.cmake"
+                  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  string(FIND "${output}" "${verdict}" at)
+  if(verdict STREQUAL "" AND NOT result EQUAL 0)
+    message(SEND_ERROR "stretto: the check refuses ${about}: ${output}")
+  elseif(NOT verdict STREQUAL "" AND (result EQUAL 0 OR at EQUAL -1))
+    message(SEND_ERROR "stretto: the check does not say '${verdict}' of ${about}: ${output}")
+  endif()
+endfunction()
+
+string(REPEAT "\n" 399 long)
+string(REPEAT "\n" 160 longish)
+try("a good tree" core/more.hpp "${top}" "")
+try("a look up" core/up.hpp "${top}#include <stretto/plan/plan.hpp>\n" "core/up.hpp (floor 0) includes <stretto/plan/plan.hpp> (floor 1)")
+try("an indented look up" core/up.hpp "${top}#  include <stretto/plan/plan.hpp>\n" "core/up.hpp (floor 0) includes")
+try("a look sideways" plan/side.hpp "${top}#include <stretto/schedule/gpipe.hpp>\n" "allow plan>schedule")
+try("an umbrella in a room" plan/wide.hpp "${top}#include <stretto/stretto.hpp>\n" "stands above all rooms")
+try("a header that isn't there" plan/lost.hpp "${top}#include <stretto/core/lost.hpp>\n" "does not exist")
+try("a quoted include" plan/quoted.hpp "${top}#include \"plan.hpp\"\n" "write <stretto/...>")
+try("a room without a floor" attic/box.hpp "${top}" "give attic one")
+try("input and output" core/print.hpp "${top}#include <iostream>\n" "includes <iostream>")
+try("MPI in a second place" run/comm.hpp "${top}#include <mpi.h>\n" "only transport/mpi.hpp may")
+try("NCCL in a second place" run/comm.hpp "${top}#include <nccl.h>\n" "only transport/nccl.hpp may")
+try("CUDA in a second place" run/comm.hpp "${top}#include <cuda_runtime.h>\n" "only cuda/runtime.hpp may")
+try("BLAS in a second place" run/comm.hpp "${top}#include <cblas.h>\n" "only host/blas.hpp may")
+try("a lacking SPDX line" core/bare.hpp "#pragma once\n" "does not start with the SPDX line")
+try("a lacking pragma" core/bare.hpp "// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n" "has no #pragma once")
+try("a using namespace" core/using.hpp "${top}namespace a { using namespace std\; }\n" "has a using namespace")
+try("a macro of another name" core/macro.hpp "${top}#define IDS 1\n" "name it STRETTO_IDS")
+try("a long header" core/long.hpp "${top}${long}" "core/long.hpp has 401 lines")
+try("a costly header under plan.hpp" plan.hpp "${top}#include <stretto/plan/csv.hpp>\n" "plan.hpp reaches <stretto/plan/csv.hpp>")
+try("a costly header below plan.hpp" plan/plan.hpp "${top}#include <stretto/plan/csv.hpp>\n" "plan.hpp reaches <stretto/plan/csv.hpp>")
+
+# Half of the headers long.
+foreach(i RANGE 8)
+  file(WRITE "${SCRATCH}_long/core/h${i}.hpp" "${top}${longish}")
+endforeach()
+execute_process(COMMAND "${CMAKE_COMMAND}" "-DROOT=${SCRATCH}_long" -P "${CMAKE_CURRENT_LIST_DIR}/check.cmake"
+                RESULT_VARIABLE result ERROR_VARIABLE output OUTPUT_VARIABLE output)
+if(result EQUAL 0 OR NOT output MATCHES "the median header has 162 lines")
+  message(SEND_ERROR "stretto: the check does not see that headers are long in the median: ${output}")
+endif()
+execute_process(COMMAND "${CMAKE_COMMAND}" "-DROOT=${SCRATCH}_none" -P "${CMAKE_CURRENT_LIST_DIR}/check.cmake"
+                RESULT_VARIABLE result ERROR_VARIABLE output OUTPUT_VARIABLE output)
+if(result EQUAL 0 OR NOT output MATCHES "no header in")
+  message(SEND_ERROR "stretto: the check passes a folder without headers: ${output}")
+endif()

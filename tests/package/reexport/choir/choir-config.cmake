@@ -1,0 +1,3 @@
+include(CMakeFindDependencyMacro)
+find_dependency(stretto)
+include("${CMAKE_CURRENT_LIST_DIR}/choir-targets.cmake")
