@@ -5,11 +5,12 @@
 //     0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1
 //     1RECV_F0,1F0,1RECV_F1,1B0,1SEND_B0,1F1,1B1,1SEND_B1
 //
-//     cell    := stage PASS [micro-batch [s slice]] | ( cell ; cell ) OVERLAP_F_B | nothing
+//     cell    := stage PASS [micro-batch [s slice] [> place]] | ( cell ; cell ) OVERLAP_F_B | nothing
 //     PASS    := the name of a pass of the graph, or SEND_ or RECV_ and the name of an edge's messages
 // Nothing is an idle cell: it is read and dropped. Reading is strict: what isn't in the grammar is an error with line and
-// column, never skipped. Extensions beyond torch's grammar: s, the slice; and a lower-case letter before the micro-batch,
-// which names one of several routes (0Fa3 and 0Fb3 are micro-batch 3 of the first and of the second).
+// column, never skipped. Extensions beyond torch's grammar: s, the slice; a lower-case letter before the micro-batch,
+// which names one of several routes (0Fa3 and 0Fb3 are micro-batch 3 of the first and of the second); and, where one pass
+// sends to several places, > and the place (3SEND_S0>2).
 #pragma once
 
 #include <string>
@@ -60,6 +61,10 @@ inline std::string to_csv(const plan_view& p) {
     if (a.slice != 0) {
       out += 's';
       out += std::to_string(a.slice);
+    }
+    if (message && a.kind == role::send && detail::fans_out(*p.passes, a.pass)) {
+      out += '>';
+      out += std::to_string(a.peer);
     }
   };
   for (int r = 0; r < p.ranks; ++r) {

@@ -29,6 +29,11 @@ struct csv_result {
 
 namespace detail {
 
+/// Whether messages of this row go from one pass to several places.
+constexpr bool fans_out(const graph& g, int row) {
+  return g.edges[row].how == relation::first_hop || g.edges[row].how == relation::last_hop;
+}
+
 class csv_reader {
  public:
   constexpr csv_reader(std::string_view source, const graph& kinds) : in(source) { out.value.kinds = kinds; }
@@ -174,6 +179,13 @@ class csv_reader {
         if (slice > 65534) return fail_at(o.line, o.column, "slice ", slice, " is named, and a micro-batch has at most 65535 slices");
         a.slice = static_cast<std::uint16_t>(slice);
       }
+      a.peer = a.is_message() ? -1 : 0;
+      if (peek() == '>') {
+        if (a.kind != role::send || !fans_out(g, a.pass)) return fail("'>' names the receiver of a send whose pass sends to several places, and this is none");
+        ++at;
+        a.peer = number("the stage or rank that receives");
+        if (!out.ok()) return;
+      }
     }
     out.value.order_of.back().push_back(a);
     origins.push_back(o);
@@ -248,8 +260,7 @@ class csv_reader {
       if (!a.is_message()) continue;
       const edge& row = d.kinds.edges[a.pass];
       const route_view r = v.route_of(a.micro_batch);
-      a.peer = -1;
-      if (a.stage >= v.stages) continue;  // check will say so
+      if (a.stage >= v.stages && !fans_out(d.kinds, a.pass)) continue;  // check will say so
       if (a.kind == role::receive) a.peer = place_at(row, r, a.stage);
       else if (row.how == relation::previous_hop) a.peer = r.next(a.stage);
       else if (row.how == relation::next_hop) a.peer = r.previous(a.stage);

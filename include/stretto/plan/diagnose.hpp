@@ -4,7 +4,7 @@
 // missing. Runs only when something is wrong, so it is plain and thorough rather than quick.
 //
 // Order of search: the frame (graph, routes), then each list entry by entry, then what is missing in the order stage,
-// micro-batch, then the groups. Cost: O(actions + nodes).
+// micro-batch, then the groups. Cost: O(actions + nodes), unless nearly all is missing.
 #pragma once
 
 #include <cstdint>
@@ -68,13 +68,24 @@ constexpr fault misplacement(const plan_view& p, const action& a, int rank) {
 /// The first entry that can't stand where it stands, or stands twice; else the first that is missing.
 constexpr finding content_fault(const plan_view& p, const wiring& w) {
   const graph& g = *p.passes;
-  // A plan with few actions can't do more nodes than they cover, so flags past that number needn't be kept.
-  std::int64_t most = 1;
+  // Where the actions can't do nearly all nodes, flags are kept for the first ones alone, and the rest is looked up.
+  std::int64_t most = 1024;
   for (int r = 0; r < p.ranks; ++r)
     for (const action& a : p.order(r))
       if (!a.is_message() && g.has(a.pass))
         for (std::uint32_t left = g.cover(a.pass); left != 0; left &= left - 1) ++most;
-  const std::int64_t kept = w.nodes < most ? w.nodes : most;
+  const std::int64_t kept = w.nodes < 16 * most ? w.nodes : most;
+  const auto looked_up = [&](std::int64_t n, int rank, std::int64_t step) {  // done by an entry before this one?
+    for (int r = 0; r <= rank; ++r) {
+      const view<const action> list = p.order(r);
+      for (std::int64_t i = 0; i < (r < rank ? list.count : step); ++i) {
+        if (list[i].is_message() || !well_placed(p, list[i], r)) continue;
+        for (int c = 0; c < w.covers[list[i].pass]; ++c)
+          if (w.node(w.covered[list[i].pass][c], list[i].stage, list[i].micro_batch, list[i].slice) == n) return true;
+      }
+    }
+    return false;
+  };
   heap_array<std::uint8_t> done = flags(kept);
   for (int r = 0; r < p.ranks; ++r) {
     const view<const action> list = p.order(r);
@@ -86,20 +97,10 @@ constexpr finding content_fault(const plan_view& p, const wiring& w) {
           (i + 1 >= list.count || list[i + 1].kind != role::run || (g.has(list[i + 1].pass) && g.passes[list[i + 1].pass].on != g.passes[a.pass].on)))
         return at(fault::bad_pair, r, i, a);
       if (g.passes[a.pass].how_often == times::any) continue;
-      for (int k = 0; k < g.pass_count; ++k) {
-        if ((g.cover(a.pass) >> k & 1) == 0) continue;
-        const std::int64_t n = w.node(k, a.stage, a.micro_batch, a.slice);
-        if (n >= kept) {  // rare: only plans that lack most of their actions; look for the same node before this entry
-          for (int before = 0; before <= r; ++before)
-            for (std::int64_t j = 0; j < (before < r ? p.order(before).count : i); ++j) {
-              const action& b = p.order(before)[j];
-              if (!b.is_message() && g.has(b.pass) && (g.cover(b.pass) >> k & 1) != 0 && w.node(k, b.stage, b.micro_batch, b.slice) == n)
-                return at(fault::duplicate, r, i, a);
-            }
-          continue;
-        }
-        if (done[n] != 0) return at(fault::duplicate, r, i, a);
-        done[n] = 1;
+      for (int c = 0; c < w.covers[a.pass]; ++c) {
+        const std::int64_t n = w.node(w.covered[a.pass][c], a.stage, a.micro_batch, a.slice);
+        if (n < kept ? done[n] != 0 : looked_up(n, r, i)) return at(fault::duplicate, r, i, a);
+        if (n < kept) done[n] = 1;
       }
     }
   }
@@ -113,7 +114,8 @@ constexpr finding content_fault(const plan_view& p, const wiring& w) {
           const int rank = p.owner(static_cast<pass_id>(k), place, m);
           if (rank < 0 || (kind.by == scope::rank && !p.in_group(kind.group, place))) continue;
           const std::int64_t n = w.node(k, place, m, q);
-          if (n >= kept || done[n] == 0) return at(fault::missing, rank, p.order(rank).count, action::of(static_cast<pass_id>(k), place, m, q));
+          const int end = p.ranks - 1;
+          if (n < kept ? done[n] == 0 : !looked_up(n, end, p.order(end).count)) return at(fault::missing, rank, p.order(rank).count, action::of(static_cast<pass_id>(k), place, m, q));
         }
   }
   return {};
