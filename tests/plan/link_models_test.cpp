@@ -9,8 +9,10 @@
 // matters (it doesn't), and each link of a deadlock's cycle must be a wait in the state that the search got stuck in.
 #include "catch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <string_view>
@@ -181,38 +183,123 @@ stretto::plan read(const std::string& text) { return make_plan(stretto::from_csv
 
 }  // namespace
 
-TEST_CASE("probe") {
+namespace {
+
+/// The links of a cycle lead from rank to rank and back to the first.
+bool is_ring(const std::vector<stretto::wait>& cycle) {
+  for (std::size_t i = 0; i < cycle.size(); ++i) {
+    if (cycle[i].kind == stretto::wait_kind::own_later && cycle[i].rank != cycle[i].on_rank) return false;
+    // A link through a queue of single_fifo may lead to the queue of either end, so only its ranks are looked at.
+    const auto& next = cycle[(i + 1) % cycle.size()];
+    if (cycle[i].kind != stretto::wait_kind::arrival && cycle[i].on_rank != next.rank) return false;
+    if (cycle[i].kind == stretto::wait_kind::arrival && next.rank != cycle[i].rank && next.rank != cycle[i].on_rank) return false;
+  }
+  return !cycle.empty();
+}
+
+}  // namespace
+
+TEST_CASE("under every link model the verdict on every program and on 300 permutations of each is that of an exhaustive search") {
   state_space::explorer search;
-  long cases = 0, bad = 0;
+  const std::set<std::string> programs = all_programs();
+  REQUIRE(programs.size() > 150);
+  long cases = 0, differ = 0, confluent = 0, rings = 0, deadlocks = 0, sentences = 0, buffered_widest = 0, fifo_narrowest = 0, compared = 0;
   std::array<std::array<long, 3>, models.size()> counts{};
-  std::set<std::string> seen;
-  const auto programs = all_programs();
+  std::string first;
   dice random(1);
-  for (const auto& text : programs)
+  for (const std::string& text : programs)
     for (int n = 0; n <= 300; ++n) {
-      auto lists = state_space::parse(text);
-      if (n > 0) {
-        permute(lists, n % 4, random);
-        if (n / 4 % 2 == 0) mend_pairs(lists);
-      }
-      const auto t = to_text(lists);
-      const state_space::space sp(lists);
-      const auto plan = read(t);
+      state_space::lists lists = state_space::parse(text);
+      if (n > 0) permute(lists, n % 4, random);
+      if (n > 0 && n / 4 % 2 == 0) mend_pairs(lists);
+      const std::string permuted = to_text(lists);
+      const state_space::space space(lists);
+      const stretto::plan plan = read(permuted);
+      std::array<bool, models.size()> ok{};
       for (std::size_t i = 0; i < models.size(); ++i) {
-        const auto v = check(plan, models[i].link);
-        const auto f = search.explore({sp, models[i].which, models[i].bound});
+        const stretto::verdict v = check(plan, models[i].link);
+        const state_space::finding truth = search.explore({space, models[i].which, models[i].bound});
         ++cases;
-        ++counts[i][int(f.how)];
-        if (f.how != outcome::mismatches && f.stuck + f.final != 1) std::printf("not confluent\n");
-        if (v.kind != stretto::fault::none && v.kind != stretto::fault::deadlock && v.kind != stretto::fault::mismatch) std::printf("odd %s\n", std::string(v.sentence()).c_str());
-        if (outcome_of(v.kind) != f.how && ++bad < 10) std::printf("BAD %s %d: %s\n%s\n", models[i].name, int(f.how), std::string(v.sentence()).c_str(), t.c_str());
-        if (v.kind == stretto::fault::deadlock) {
-          std::string k(models[i].name);
-          for (auto& w : v.cycle) k += " " + std::to_string(int(w.kind));
-          if (seen.insert(k).second) std::printf("%s %s\n", k.c_str(), std::string(v.sentence()).c_str());
+        ++counts[i][static_cast<std::size_t>(truth.how)];
+        ok[i] = v.ok();
+        const bool expected = v.ok() || v.kind == stretto::fault::deadlock || v.kind == stretto::fault::mismatch;
+        if (!expected || outcome_of(v.kind) != truth.how) {
+          if (differ++ == 0) first = std::string(models[i].name) + ": " + v.words.string() + "\n" + permuted;
         }
+        confluent += truth.how == outcome::mismatches || truth.stuck + truth.final == 1;
+        sentences += v.ok() ? v.sentence().empty() : v.sentence().substr(0, 9) == "stretto: ";
+        if (v.kind != stretto::fault::deadlock) continue;
+        ++deadlocks;
+        rings += is_ring(v.cycle) && v.sentence().substr(0, 19) == "stretto: deadlock: ";
+      }
+      for (std::size_t i = 0; i < models.size(); ++i) {
+        buffered_widest += ok[0] || !ok[i];
+        fifo_narrowest += ok[i] || !ok[models.size() - 1];
+        ++compared;
       }
     }
-  std::printf("programs %d cases %ld bad %ld\n", int(programs.size()), cases, bad);
-  for (std::size_t i = 0; i < models.size(); ++i) std::printf("%s %ld %ld %ld\n", models[i].name, counts[i][0], counts[i][1], counts[i][2]);
+  INFO(first);
+  CHECK(differ == 0);
+  CHECK(confluent == cases);  // no interleaving decides otherwise than another
+  CHECK(sentences == cases);
+  CHECK(rings == deadlocks);
+  CHECK(buffered_widest == compared);
+  CHECK(fifo_narrowest == compared);
+  long stuck = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    INFO(models[i].name << ": " << counts[i][0] << " complete, " << counts[i][1] << " deadlock, " << counts[i][2] << " mismatch");
+    stuck += counts[i][1];
+    CHECK(counts[i][0] > 1000);
+    CHECK(counts[i][1] > 1000);
+    CHECK((counts[i][2] > 1000) == models[i].link.in_pair_order());
+  }
+  CHECK(5 * stuck >= cases);
+  std::printf("%zu programs, %ld cases, %ld deadlocks\n", programs.size(), cases, stuck);
+}
+
+TEST_CASE("in single_fifo it makes no difference when a message is served") {
+  state_space::explorer search;
+  dice random(2);
+  long cases = 0, same = 0;
+  for (const std::string& text : all_programs()) {
+    state_space::lists lists = state_space::parse(text);
+    if (lists.size() > 2) continue;  // two ranks' states suffice, and are few enough
+    for (int n = 0; n < 40; ++n) {
+      state_space::lists permuted = lists;
+      permute(permuted, n % 4, random);
+      mend_pairs(permuted);
+      const state_space::space space(permuted);
+      ++cases;
+      same += search.explore({space, law::single_fifo, 0, false}).how == search.explore({space, law::single_fifo, 0, true}).how;
+    }
+  }
+  CHECK(cases > 1000);
+  CHECK(same == cases);
+}
+
+TEST_CASE("two ranks that both send before they receive: fine where messages are buffered, a cycle where a send waits") {
+  const stretto::plan p = read(
+      "0F0,0SEND_F0,0F1,0SEND_F1,2RECV_F0,2F0,2SEND_F0,2RECV_F1,2F1,2SEND_F1\n"
+      "1RECV_F0,1F0,1SEND_F0,1RECV_F1,1F1,1SEND_F1,3RECV_F0,3F0,3RECV_F1,3F1\n");
+  CHECK(check(p, stretto::links::buffered).ok());
+  CHECK(check(p, stretto::links::per_edge).ok());
+  CHECK(check(p, stretto::links::rendezvous).words.string() ==
+        "stretto: deadlock: rank 0 step 3 (0SEND_F1) is held until rank 1 issues 1RECV_F1; rank 1 step 2 (1SEND_F0) is held "
+        "until rank 0 issues 2RECV_F0; change the order of one of them");
+  CHECK(check(p, stretto::links::single_fifo).words.string() ==
+        "stretto: deadlock: rank 0 step 3 (0SEND_F1) is first in its queue and waits until rank 1 comes to 1RECV_F1; rank 1 "
+        "step 2 (1SEND_F0) is first in its queue and waits until rank 0 comes to 2RECV_F0; change the order of one of them");
+}
+
+TEST_CASE("of two cycles the verdict names the shorter") {
+  // Ranks 0, 1, 2 wait in a ring, and ranks 0 and 1 for each other too: rank 0's B0 and rank 1's F1 are the short way.
+  const stretto::plan p = read(
+      "0F0,0B0,0F1,0B1\n"
+      "1F1,1B1,1F0,1B0\n"
+      "2F1,2B1,2F0,2B0\n");
+  const stretto::verdict v = check(p);
+  CHECK(v.kind == stretto::fault::deadlock);
+  CHECK(v.cycle.size() == 2);
+  CHECK(v.rank == 0);
+  CHECK(v.step == 1);
 }

@@ -62,13 +62,16 @@ constexpr verdict order_fault(const plan_view& p, const wiring& w) {
   return f.ok() ? deadlock_of(waits_of(p, w, s)) : verdict(f);
 }
 
-/// The verdict on a program's messages under a link model, its order being fine.
-constexpr verdict message_fault(const plan_view& p, const wiring& w, link_model links) {
+/// The verdict on a program: its contents first, then its messages one by one, then whether it runs to its end.
+constexpr verdict program_fault(const plan_view& p, const wiring& w, link_model links) {
+  verdict v = order_fault(p, w);
+  if (!v.ok() && v.kind != fault::deadlock) return v;
   message_table t(p, w);
   finding f = t.place(p, w);
   if (f.ok()) f = t.completeness(p, w);
   if (f.ok()) f = t.pairs_in_order(p, w, links.in_pair_order());
   if (!f.ok()) return verdict(f);
+  if (!v.ok()) return v;
   exchange e(p, w, t, links);
   return e.run() ? verdict() : deadlock_of(e.waits());
 }
@@ -126,9 +129,8 @@ constexpr void speak(const plan_view& p, verdict& v) {
 /// under the link model.
 constexpr verdict check(const plan_view& p, link_model links = links::by_plan) {
   const wiring w(p);
-  verdict v = detail::order_fault(p, w);
-  if (v.ok() && p.lowered)
-    v = detail::message_fault(p, w, links.which == link_model::kind::by_plan ? stretto::links::per_edge : links);
+  const link_model model = links.which == link_model::kind::by_plan ? stretto::links::per_edge : links;
+  verdict v = p.lowered ? detail::program_fault(p, w, model) : detail::order_fault(p, w);
   if (!v.ok() && !__builtin_is_constant_evaluated()) detail::speak(p, v);
   return v;
 }

@@ -2,9 +2,9 @@
 //
 // GPipe (fill and drain): all forward passes, then all backward passes.
 //
-//     rank 0 | F0 F1 F2                   B0    B1    B2
-//     rank 1 |    F0 F1 F2          B0    B1    B2
-//     rank 2 |       F0 F1 F2 B0    B1    B2
+//     rank 0 | F0 F1 F2                   B0--- B1--- B2---
+//     rank 1 |    F0 F1 F2          B0--- B1--- B2---
+//     rank 2 |       F0 F1 F2 B0--- B1--- B2---
 // Bubble: (ranks - 1) * (t_forward + t_backward).  Peak activations: micro_batches on every rank.
 // Drains ascending, so that gradients add in the order of every other schedule; descending, as torchgpipe does, on request.
 // Source: Huang et al., GPipe, NeurIPS 2019.

@@ -3,8 +3,8 @@
 // Interleaved 1F1B: a rank owns several chunks, stages rank, rank + ranks, …, and works through groups of micro-batches
 // depth first, so the pipeline fills and drains in steps of a chunk.
 //
-//     rank 0 | 0F0 0F1 2F0 2F1 0F2 2B0     0F3 2B1     2F2 0B0     2F3 0B1     2B2     2B3     0B2     0B3
-//     rank 1 |     1F0 1F1 3F0 3B0     3F1 3B1     1F2 1B0     1F3 1B1     3F2 3B2     3F3 3B3     1B2     1B3
+//     rank 0 | 0F0 0F1 2F0 2F1 0F2     2B0---- 0F3 2B1---- 2F2 0B0---- 2F3 0B1----     2B2----     2B3---- 0B2---- 0B3----
+//     rank 1 |     1F0 1F1 3F0 3B0---- 3F1 3B1---- 1F2 1B0---- 1F3 1B1---- 3F2 3B2---- 3F3 3B3---- 1B2---- 1B3----
 // Bubble: (ranks - 1) * (t_forward + t_backward) / chunks.
 // Peak activations: min(micro_batches * chunks, (chunks - 1) * group + 2 * (ranks - 1) + 1) / chunks on rank 0.
 // Groups: with `group` = N, Megatron's: N at a time and a smaller last group; a rest smaller than the ranks deadlocks and

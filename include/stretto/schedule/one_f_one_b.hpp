@@ -3,9 +3,9 @@
 // One forward, one backward (1F1B): a rank starts its first backward pass as soon as it can, so it never holds the
 // activations of more micro-batches than there are ranks from itself to the end.
 //
-//     rank 0 | F0 F1 F2          B0    F3 B1    F4 B2    B3    B4
-//     rank 1 |    F0 F1    B0    F2 B1    F3 B2    F4 B3    B4
-//     rank 2 |       F0 B0    F1 B1    F2 B2    F3 B3    F4 B4
+//     rank 0 | F0 F1 F2             B0--- F3 B1--- F4 B2---    B3---    B4---
+//     rank 1 |    F0 F1       B0--- F2 B1--- F3 B2--- F4 B3---    B4---
+//     rank 2 |       F0 B0--- F1 B1--- F2 B2--- F3 B3--- F4 B4---
 // Bubble: (ranks - 1) * (t_forward + t_backward).  Peak activations on rank r: min(ranks - r, micro_batches).
 // A message's latency c is on the steady state's cycle: c * (2 * micro_batches * (ranks - 1) / ranks + 2 * (ranks - 2)).
 // Source: Narayanan et al., PipeDream-Flush, ICML 2021; Fan et al., DAPPLE, PPoPP 2021.
