@@ -100,7 +100,12 @@ constexpr void speak(const plan_view& p, verdict& v) {
     case fault::out_of_range: where(); t.add("names a stage, micro-batch or slice outside the plan's ", p.stages, " stages, ", p.micro_batches, " micro-batches, ", p.slices, " slices and its routes"); break;
     case fault::wrong_rank: where(); t.add("stands on a rank that doesn't own stage ", static_cast<int>(v.what.stage)); break;
     case fault::duplicate: where(); t.add("does what an earlier entry has done already"); break;
-    case fault::missing: t.add("rank ", rank, " lacks ", name.str()); break;
+    case fault::missing:
+      t.add("rank ", rank, " lacks ", name.str());
+      for (int k = 0; k < g.pass_count; ++k)  // a fused pass would do as well
+        if (k != v.what.pass && g.has(k) && (p.used >> k & 1) != 0 && (g.cover(static_cast<pass_id>(k)) >> v.what.pass & 1) != 0)
+          t.add(" (or ", name_of(g, action::of(static_cast<pass_id>(k), v.what.stage, v.what.micro_batch, v.what.slice)).str(), ")");
+      break;
     case fault::missing_send: t.add("rank ", rank, " lacks ", name.str()); break;
     case fault::missing_receive: t.add("rank ", rank, " lacks ", name.str(), " for its step ", v.step); break;
     case fault::needless_message: where(); t.add("carries no edge between two ranks"); break;

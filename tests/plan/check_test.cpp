@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The words of every fault. Each sentence has a row in docs/errors.md.
+#include <string>
+
+#include <stretto/plan.hpp>
+#include <stretto/plan/csv.hpp>
+#include <stretto/schedule.hpp>
+
+#include "catch.hpp"
+
+using namespace stretto;
+
+namespace {
+std::string verdict_on(std::string_view text, link_model links = links::by_plan) {
+  return check(make_plan(from_csv(text)), links).words.string();
+}
+}  // namespace
+
+TEST_CASE("a valid plan has a verdict without words") {
+  const verdict v = check(make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2}));
+  CHECK(v.ok());
+  CHECK(v.sentence().empty());
+  CHECK_NOTHROW(require(v));
+}
+
+TEST_CASE("faults of an order, in words") {
+  CHECK(verdict_on("0F0,0B0\n1F0\n") == "stretto: missing: rank 1 lacks 1I0 (or 1B0); add it");
+  CHECK(verdict_on("0F0,0B0,0B0\n") == "stretto: duplicate: rank 0 step 2 (0B0) does what an earlier entry has done already; take one of the two out");
+  CHECK(verdict_on("0F0,0B0,0W0\n") == "stretto: duplicate: rank 0 step 2 (0W0) does what an earlier entry has done already; take one of the two out");
+  CHECK(verdict_on("0F0,0B0\n1F0,1B0,0F1,0B1\n") ==
+        "stretto: wrong rank: rank 1 step 2 (0F1) stands on a rank that doesn't own stage 0; move it to the rank that owns its stage");
+  CHECK(verdict_on("0F0,0F1,0B0,0B1\n1F1,1B1,1F0,1B0\n") == "");
+  CHECK(verdict_on("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n") ==
+        "stretto: deadlock: rank 0 step 1 (0B0) waits for 1I0 on rank 1; rank 1 step 0 (1F1) waits for 0F1 on rank 0; change the order of one of them");
+  CHECK(verdict_on("0B0,0F0\n") == "stretto: deadlock: rank 0 step 0 (0B0) waits for 0F0, which stands later in its own list; change the order of one of them");
+}
+
+TEST_CASE("faults of entries that no text form can hold, in words") {
+  draft d;
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0)}};
+  SECTION("unknown pass") {
+    d.order_of[0][0].pass = 20;
+    CHECK(check(make_plan(d)).words.string() == "stretto: unknown pass: rank 0 step 0 (0?0) has pass number 20, which the graph doesn't have; add the pass to the graph or take the action out");
+  }
+  SECTION("out of range") {
+    d.stage_count = d.micro_batch_count = 1;
+    d.order_of[0].push_back(action::forward(0, 5));
+    CHECK(check(make_plan(d)).words.string() ==
+          "stretto: out of range: rank 0 step 2 (0F5) names a stage, micro-batch or slice outside the plan's 1 stages, 1 micro-batches, 1 slices and its "
+          "routes; use a stage, micro-batch and slice that the plan has");
+    d.order_of[0][2] = action::forward(-1, 0);
+    CHECK(check(make_plan(d)).kind == fault::out_of_range);
+    d.order_of[0][2] = action::forward(0, -1);
+    CHECK(check(make_plan(d)).kind == fault::out_of_range);
+  }
+  SECTION("bad pair") {
+    d.order_of[0][1] = d.order_of[0][1].with_next();
+    CHECK(check(make_plan(d)).words.string() ==
+          "stretto: bad pair: rank 0 step 1 (0B0) is paired with nothing that can run with it; pair two passes that stand next to each other");
+  }
+}
+
+TEST_CASE("faults of messages, in words") {
+  const std::string good = "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n";
+  CHECK(verdict_on(good) == "");
+  CHECK(verdict_on("0F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") == "stretto: missing send: rank 0 lacks 0SEND_F0; add the send behind its pass");
+  CHECK(verdict_on("0F0,0SEND_F0,0RECV_B0,0B0\n1F0,1B0,1SEND_B0\n") ==
+        "stretto: missing receive: rank 1 lacks 1RECV_F0 for its step 0; add the receive before its consumer");
+  CHECK(verdict_on("0F0,0SEND_F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
+        "stretto: duplicate: rank 0 step 2 (0SEND_F0) does what an earlier entry has done already; take one of the two out");
+  CHECK(verdict_on("0F0,0SEND_F0,0RECV_B0,0B0,0SEND_B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
+        "stretto: needless message: rank 0 step 4 (0SEND_B0) carries no edge between two ranks; take it out");
+  CHECK(verdict_on("0F0,0SEND_F0,0RECV_B0,0B0,1RECV_F0\n1F0,1B0,1SEND_B0\n") ==
+        "stretto: wrong rank: rank 0 step 4 (1RECV_F0) stands on a rank that doesn't own stage 1; move it to the rank that owns its stage");
+  CHECK(verdict_on("0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n1RECV_F1,1RECV_F0,1F0,1B0,1SEND_B0,1F1,1B1,1SEND_B1\n") ==
+        "stretto: mismatch: rank 1 step 0 (1RECV_F1) meets another message of the same two ranks; issue sends and receives of the two ranks in one order");
+  CHECK(verdict_on("0SEND_F0,0F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
+        "stretto: deadlock: rank 0 step 0 (0SEND_F0) waits for 0F0, which stands later in its own list; change the order of one of them");
+  CHECK(verdict_on("0F0,0SEND_F0,0B0,0RECV_B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
+        "stretto: deadlock: rank 0 step 2 (0B0) waits for 0RECV_B0, which stands later in its own list; change the order of one of them");
+}
+
+TEST_CASE("a verdict becomes an error that carries its place") {
+  try {
+    require(check(make_plan(from_csv("0F0,0F1,0B1,0B0,0B0\n"))));
+    FAIL("nothing was thrown");
+  } catch (const error& e) {
+    CHECK(e.place().rank == 0);
+    CHECK(e.place().step == 4);
+    CHECK(e.place().stage == 0);
+    CHECK(e.place().micro_batch == 0);
+  }
+}
+
+TEST_CASE("a schedule without a plan for its sizes says which would do") {
+  const auto said = [](const auto& s, const sizes& z) -> std::string {
+    try {
+      make_plan(s, z);
+      return "";
+    } catch (const error& e) {
+      return e.what();
+    }
+  };
+  CHECK(said(gpipe{}, {.ranks = 0, .micro_batches = 1}) == "stretto: gpipe has no plan for ranks = 0: a plan needs at least one rank; use 1");
+  CHECK(said(gpipe{}, {.ranks = 2, .micro_batches = 1, .chunks = 2}) == "stretto: gpipe has no plan for chunks = 2: it has one chunk a rank; use 1");
+  CHECK(said(interleaved_one_f_one_b{.group = 4}, {.ranks = 4, .micro_batches = 6, .chunks = 2}) ==
+        "stretto: interleaved_1f1b has no plan for micro-batches = 6: the last group would be smaller than the number of ranks, and deadlock; use 4 or 8");
+  CHECK(said(interleaved_one_f_one_b{.group = 2}, {.ranks = 4, .micro_batches = 8, .chunks = 2}) ==
+        "stretto: interleaved_1f1b has no plan for group = 2: a group smaller than the number of ranks deadlocks; use 4");
+  CHECK(said(one_f_one_b{}, {.ranks = 1 << 20, .micro_batches = 1 << 20}) ==
+        "stretto: 1f1b has no plan for micro-batches = 1048576: the plan would have more than 2147483647 actions; use fewer");
+}
+
+TEST_CASE("a long ring is told by its first links and its last") {
+  draft d;
+  const int n = 12;
+  for (int r = 0; r < n; ++r)  // every rank backs up micro-batch r first, which nobody else has sent on
+    d.order_of.push_back({action::backward(r, 0), action::forward(r, 0)});
+  CHECK(check(make_plan(d)).cycle.size() == 1);
+  draft ring;  // rank r waits for rank r + 1 alone
+  ring.kinds = inference();
+  const int s = ring.kinds.add(pass_kind{.name = "S"});
+  ring.kinds.edge_count = 0;
+  for (int r = 0; r < n; ++r) {
+    ring.kinds.add(edge{static_cast<pass_id>(s), relation::skip, pass::forward, {}, hops::all, (r + 1) % n, r});
+    ring.order_of.push_back({action::of(static_cast<pass_id>(s), r, 0), action::forward(r, 0)});
+  }
+  const verdict v = check(make_plan(ring));
+  CHECK(v.kind == fault::deadlock);
+  CHECK(v.cycle.size() == 12);
+  CHECK(v.words.string().find("; and so on over 7 more ranks; rank 11 step 0") != std::string::npos);
+}
