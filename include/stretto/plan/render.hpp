@@ -9,7 +9,6 @@
 // sixteenth of the shortest pass, that shortest pass, and times are rounded. Cost: O(ranks × columns).
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -73,7 +72,8 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
     }
     for (const bar& b : bars[static_cast<std::size_t>(r)]) {
       const auto columns = static_cast<std::size_t>(b.to > b.from ? b.to - b.from : 1);
-      width = std::max(width, (b.name.size() + 1 + columns - 1) / columns - 1);
+      const auto wanted = (b.name.size() + columns) / columns - 1;
+      width = wanted > width ? wanted : width;
     }
   }
   std::string out;

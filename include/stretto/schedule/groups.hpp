@@ -46,9 +46,9 @@ struct batch_groups {
   /// As many groups of at least `ranks` as there can be, their sizes equal or one apart, larger ones first.
   static constexpr batch_groups rounds(int micro_batches, int ranks) {
     const int count = micro_batches / ranks > 0 ? micro_batches / ranks : 1;
-    const int small = micro_batches / count, left = micro_batches % count;
-    if (left == 0) return {micro_batches, small, count, 0};
-    return {micro_batches, small + 1, left, small};
+    const int each = micro_batches / count, left = micro_batches % count;
+    if (left == 0) return {micro_batches, each, count, 0};
+    return {micro_batches, each + 1, left, each};
   }
 };
 
