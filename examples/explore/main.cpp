@@ -135,7 +135,7 @@ int check(arguments& a) {
     v = stretto::check(p, links);
   }
   if (!v.ok()) {
-    std::fprintf(stderr, "%s\n", v.words.string().c_str());
+    std::fprintf(stderr, "%s\n", v.words.c_str());
     return 1;
   }
   put("valid: " + std::to_string(p.ranks) + " ranks, " + std::to_string(p.stages) + " stages, " + std::to_string(p.micro_batches) +

@@ -46,7 +46,7 @@ TEST_CASE("moving along an axis stops at its ends") {
   STATIC_REQUIRE(m.moved(4, "data", -1) == 1);
   STATIC_REQUIRE(m.moved(3, "pipeline", -1) == -1);
   STATIC_REQUIRE(m.coordinate(4, "pipeline") == 1);
-  CHECK(m.place(4).string() == "data 1, pipeline 1");
+  CHECK(m.place(4).str() == "data 1, pipeline 1");
   CHECK(m.moved(0, "pipeline", 2147483647) == -1);
 }
 

@@ -11,10 +11,10 @@
 using namespace stretto;
 
 TEST_CASE("a text takes words, labels, letters and numbers") {
-  CHECK(text("rank ", 3, " waits for ", label("F"), ';', -12).string() == "rank 3 waits for F;-12");
-  CHECK(text(std::numeric_limits<std::int64_t>::min()).string() == "-9223372036854775808");
-  CHECK(text(std::numeric_limits<std::int64_t>::max()).string() == "9223372036854775807");
-  CHECK(text(0).string() == "0");
+  CHECK(text("rank ", 3, " waits for ", label("F"), ';', -12).str() == "rank 3 waits for F;-12");
+  CHECK(text(std::numeric_limits<std::int64_t>::min()).str() == "-9223372036854775808");
+  CHECK(text(std::numeric_limits<std::int64_t>::max()).str() == "9223372036854775807");
+  CHECK(text(0).str() == "0");
   CHECK(text().empty());
 }
 

@@ -80,5 +80,5 @@ TEST_CASE("from_csv throws what read_csv says, with the place in numbers") {
 TEST_CASE("a file that lacks most of what it names gets its verdict at once") {
   std::string text;
   for (int i = 0; i < 3000; ++i) text += std::to_string(i) + "F" + std::to_string(i) + (i < 2999 ? "," : "\n");
-  CHECK(check(make_plan(from_csv(text))).words.string() == "stretto: missing: rank 0 lacks 0F1; add it");
+  CHECK(check(make_plan(from_csv(text))).words.str() == "stretto: missing: rank 0 lacks 0F1; add it");
 }

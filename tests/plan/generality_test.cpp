@@ -14,7 +14,7 @@ using namespace stretto;
 
 namespace {
 
-std::string said(const verdict& v) { return v.words.string(); }
+std::string said(const verdict& v) { return std::string(v.words.str()); }
 
 const link_model all_models[] = {links::buffered, links::bounded<0>, links::bounded<2>, links::per_edge,
                                  links::grouped,  links::rendezvous, links::single_fifo};

@@ -186,8 +186,8 @@ stretto::plan read(const std::string& text) { return make_plan(stretto::from_csv
 namespace {
 
 /// The links of a cycle lead from rank to rank and back to the first.
-bool is_ring(const std::vector<stretto::wait>& cycle) {
-  for (std::size_t i = 0; i < cycle.size(); ++i) {
+bool is_ring(const auto& cycle) {
+  for (std::int64_t i = 0; i < cycle.size(); ++i) {
     if (cycle[i].kind == stretto::wait_kind::own_later && cycle[i].rank != cycle[i].on_rank) return false;
     // A link through a queue of single_fifo may lead to the queue of either end, so only its ranks are looked at.
     const auto& next = cycle[(i + 1) % cycle.size()];
@@ -224,7 +224,7 @@ TEST_CASE("under every link model the verdict on every program and on 300 permut
         ok[i] = v.ok();
         const bool expected = v.ok() || v.kind == stretto::fault::deadlock || v.kind == stretto::fault::mismatch;
         if (!expected || outcome_of(v.kind) != truth.how) {
-          if (differ++ == 0) first = std::string(models[i].name) + ": " + v.words.string() + "\n" + permuted;
+          if (differ++ == 0) first = std::string(models[i].name) + ": " + v.words.c_str() + "\n" + permuted;
         }
         confluent += truth.how == outcome::mismatches || truth.stuck + truth.final == 1;
         sentences += v.ok() ? v.sentence().empty() : v.sentence().substr(0, 9) == "stretto: ";
@@ -283,10 +283,10 @@ TEST_CASE("two ranks that both send before they receive: fine where messages are
       "1RECV_F0,1F0,1SEND_F0,1RECV_F1,1F1,1SEND_F1,3RECV_F0,3F0,3RECV_F1,3F1\n");
   CHECK(check(p, stretto::links::buffered).ok());
   CHECK(check(p, stretto::links::per_edge).ok());
-  CHECK(check(p, stretto::links::rendezvous).words.string() ==
+  CHECK(check(p, stretto::links::rendezvous).words.str() ==
         "stretto: deadlock: rank 0 step 3 (0SEND_F1) is held until rank 1 issues 1RECV_F1; rank 1 step 2 (1SEND_F0) is held "
         "until rank 0 issues 2RECV_F0; change the order of one of them");
-  CHECK(check(p, stretto::links::single_fifo).words.string() ==
+  CHECK(check(p, stretto::links::single_fifo).words.str() ==
         "stretto: deadlock: rank 0 step 3 (0SEND_F1) is first in its queue and waits until rank 1 comes to 1RECV_F1; rank 1 "
         "step 2 (1SEND_F0) is first in its queue and waits until rank 0 comes to 2RECV_F0; change the order of one of them");
 }

@@ -54,7 +54,7 @@ struct dice {
   explicit dice(unsigned seed) : bits(seed) {}
 
   int between(int least, int most) { return least + static_cast<int>(bits() % static_cast<unsigned>(most - least + 1)); }
-  double between(double least, double most) { return least + (most - least) * (bits() / 4294967296.0); }
+  double between(double least, double most) { return least + (most - least) * (static_cast<double>(bits()) / 4294967296.0); }
 };
 
 }  // namespace sweep

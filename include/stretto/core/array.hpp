@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Three holders of a run of values: fixed_array (size in the type), heap_array (size chosen once), and view (borrowed).
+// Holders of a run of values: fixed_array (size in the type), heap_array (size chosen once), grow_array (values are
+// added one by one), and view (borrowed).
 //
 // They do less than their standard cousins, on purpose: one indexing expression is one step of a constant evaluation,
 // so a plan of 4,096 actions is generated and checked within the default limits of g++ 12, clang 14 and nvcc 13, where
@@ -83,6 +84,47 @@ class heap_array {
 
  private:
   T* data_ = nullptr;
+  std::int64_t size_ = 0;
+};
+
+/// A run that grows by push_back.
+template <class T>
+class grow_array {
+ public:
+  constexpr grow_array() = default;
+  constexpr grow_array(const grow_array& other) : room_(other.size_), size_(other.size_) {
+    for (std::int64_t i = 0; i < size_; ++i) room_[i] = other.room_[i];
+  }
+  constexpr grow_array(grow_array&& other) noexcept : room_(static_cast<heap_array<T>&&>(other.room_)), size_(other.size_) { other.size_ = 0; }
+  constexpr grow_array& operator=(grow_array other) noexcept {
+    room_ = static_cast<heap_array<T>&&>(other.room_);
+    size_ = other.size_;
+    return *this;
+  }
+  constexpr ~grow_array() = default;
+
+  constexpr void push_back(const T& value) {
+    if (size_ == room_.size()) {
+      heap_array<T> larger(2 * size_ + 8);
+      for (std::int64_t i = 0; i < size_; ++i) larger[i] = room_[i];
+      room_ = static_cast<heap_array<T>&&>(larger);
+    }
+    room_[size_++] = value;
+  }
+  constexpr void pop_back() { --size_; }
+  constexpr void clear() { size_ = 0; }
+
+  constexpr std::int64_t size() const { return size_; }
+  constexpr bool empty() const { return size_ == 0; }
+  constexpr T& operator[](std::int64_t i) { return room_[i]; }
+  constexpr const T& operator[](std::int64_t i) const { return room_[i]; }
+  constexpr const T& back() const { return room_[size_ - 1]; }
+  constexpr const T* data() const { return room_.data(); }
+  constexpr const T* begin() const { return room_.data(); }
+  constexpr const T* end() const { return room_.data() + size_; }
+
+ private:
+  heap_array<T> room_;
   std::int64_t size_ = 0;
 };
 

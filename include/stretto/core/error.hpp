@@ -5,7 +5,6 @@
 #pragma once
 
 #include <exception>
-#include <string>
 #include <string_view>
 
 namespace stretto::inline v0 {
@@ -22,13 +21,36 @@ struct error_place {
 
 class error : public std::exception {
  public:
-  explicit error(std::string_view sentence, const error_place& where = {}) : sentence_(sentence), place_(where) {}
+  explicit error(std::string_view sentence, const error_place& where = {}) : shared_(new shared{1, new char[sentence.size() + 1]}), place_(where) {
+    for (unsigned long i = 0; i < sentence.size(); ++i) shared_->sentence[i] = sentence[i];
+    shared_->sentence[sentence.size()] = 0;
+  }
+  error(const error& other) noexcept : std::exception(other), shared_(other.shared_), place_(other.place_) { hold(); }
+  error& operator=(const error& other) noexcept {
+    error copy(other);
+    shared* const mine = shared_;
+    shared_ = copy.shared_;
+    copy.shared_ = mine;
+    place_ = other.place_;
+    return *this;
+  }
+  ~error() override {
+    if (__atomic_fetch_sub(&shared_->holders, 1, __ATOMIC_ACQ_REL) != 1) return;
+    delete[] shared_->sentence;
+    delete shared_;
+  }
 
-  const char* what() const noexcept override { return sentence_.c_str(); }
+  const char* what() const noexcept override { return shared_->sentence; }
   const error_place& place() const noexcept { return place_; }
 
  private:
-  std::string sentence_;
+  struct shared {  // copying an exception must not throw, so copies share the sentence
+    int holders;
+    char* sentence;
+  };
+  void hold() noexcept { __atomic_fetch_add(&shared_->holders, 1, __ATOMIC_RELAXED); }
+
+  shared* shared_;
   error_place place_;
 };
 

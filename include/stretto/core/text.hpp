@@ -7,9 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>        // text::string, for people
 #include <string_view>
-#include <vector>
+
+#include <stretto/core/array.hpp>   // <string> and <vector> would double what plan.hpp costs to include
 
 namespace stretto::inline v0 {
 
@@ -32,7 +32,7 @@ struct label {
   friend constexpr bool operator==(const label& a, const label& b) { return a.str() == b.str(); }
 };
 
-/// A growing sentence.
+/// A growing sentence. str() views it, std::string(t.str()) copies it, c_str() is for printf.
 class text {
  public:
   constexpr text() = default;
@@ -48,20 +48,26 @@ class text {
     return *this;
   }
 
-  constexpr std::string_view str() const { return {letters_.data(), letters_.size()}; }
+  constexpr std::string_view str() const { return {c_str(), static_cast<unsigned long>(empty() ? 0 : letters_.size() - 1)}; }
+  constexpr const char* c_str() const { return empty() ? "" : letters_.data(); }
   constexpr bool empty() const { return letters_.empty(); }
-  std::string string() const { return std::string(str()); }
 
  private:
   constexpr void put(std::string_view s) {
-    for (char c : s) letters_.push_back(c);
+    for (char c : s) put(c);
   }
   constexpr void put(const char* s) { put(std::string_view(s)); }
   constexpr void put(const label& l) { put(l.str()); }
-  constexpr void put(char c) { letters_.push_back(c); }
+  constexpr void put(char c) {
+    if (letters_.empty())
+      letters_.push_back(c);
+    else
+      letters_[letters_.size() - 1] = c;
+    letters_.push_back(0);
+  }
   constexpr void put(int n) { put(static_cast<std::int64_t>(n)); }
   constexpr void put(std::int64_t n) {
-    if (n < 0) letters_.push_back('-');
+    if (n < 0) put('-');
     char digits[20] = {};
     int count = 0;
     do {
@@ -69,10 +75,10 @@ class text {
       digits[count++] = static_cast<char>('0' + (digit < 0 ? -digit : digit));
       n /= 10;
     } while (n != 0);
-    while (count > 0) letters_.push_back(digits[--count]);
+    while (count > 0) put(digits[--count]);
   }
 
-  std::vector<char> letters_;
+  grow_array<char> letters_;  // with a 0 at the end, once there are any
 };
 
 }  // namespace stretto::inline v0

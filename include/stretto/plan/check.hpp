@@ -59,7 +59,8 @@ constexpr verdict order_fault(const plan_view& p, const wiring& w) {
   if (ended && s.required_done == needed) return verdict(group_fault(p));
   f = content_fault(p, w);
   if (f.ok()) f = group_fault(p);
-  return f.ok() ? deadlock_of(waits_of(p, w, s)) : verdict(f);
+  if (!f.ok()) return verdict(f);
+  return deadlock_of(waits_of(p, w, s));
 }
 
 /// The verdict on a program: its contents first, then its messages one by one, then whether it runs to its end.
@@ -73,7 +74,13 @@ constexpr verdict program_fault(const plan_view& p, const wiring& w, link_model 
   if (!f.ok()) return verdict(f);
   if (!v.ok()) return v;
   exchange e(p, w, t, links);
-  return e.run() ? verdict() : deadlock_of(e.waits());
+  if (e.run()) return {};
+  return deadlock_of(e.waits());
+}
+
+constexpr verdict fault_of(const plan_view& p, const wiring& w, link_model links) {
+  if (p.lowered) return program_fault(p, w, links);  // two returns: g++ 12 frees twice what a conditional expression holds
+  return order_fault(p, w);
 }
 
 /// Puts the verdict in words.
@@ -113,10 +120,10 @@ constexpr void speak(const plan_view& p, verdict& v) {
     case fault::group_order: where(); t.add("comes in another place than on the first rank of its group"); break;
     case fault::mismatch: where(); t.add("meets another message of the same two ranks"); break;
     case fault::deadlock:
-      for (unsigned long i = 0; i < v.cycle.size(); ++i) {
+      for (std::int64_t i = 0; i < v.cycle.size(); ++i) {
         if (i > 0) t.add("; ");
         if (i == 4 && v.cycle.size() > 6) {  // the middle of a long ring says the same again
-          t.add("and so on over ", static_cast<int>(v.cycle.size() - 5), " more ranks; ");
+          t.add("and so on over ", v.cycle.size() - 5, " more ranks; ");
           i = v.cycle.size() - 1;
         }
         say_wait(t, g, v.cycle[i]);
@@ -135,7 +142,7 @@ constexpr void speak(const plan_view& p, verdict& v) {
 constexpr verdict check(const plan_view& p, link_model links = links::by_plan) {
   const wiring w(p);
   const link_model model = links.which == link_model::kind::by_plan ? stretto::links::per_edge : links;
-  verdict v = p.lowered ? detail::program_fault(p, w, model) : detail::order_fault(p, w);
+  verdict v = detail::fault_of(p, w, model);
   if (!v.ok() && !__builtin_is_constant_evaluated()) detail::speak(p, v);
   return v;
 }

@@ -9,8 +9,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include <stretto/core/array.hpp>
 #include <stretto/plan/graph.hpp>
 
 namespace stretto::inline v0 {
@@ -26,7 +26,7 @@ struct costs {
     pass_id pass;
     double cost;
   };
-  std::vector<special> specials;
+  grow_array<special> specials;
 
   constexpr explicit costs(double forward = 1, double backward_input = 1, double backward_weight = 1, double message_latency = 0)
       : pass{}, latency(message_latency) {

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include <stretto/core/array.hpp>
 #include <stretto/plan/verdict.hpp>
@@ -22,7 +21,7 @@ struct wait_graph {
     wait why;
   };
   std::int64_t nodes = 0;
-  std::vector<link> links;
+  grow_array<link> links;
 
   constexpr void add(std::int64_t from, std::int64_t to, const wait& why) {
     links.push_back({static_cast<std::int32_t>(from), static_cast<std::int32_t>(to), why});
@@ -30,17 +29,18 @@ struct wait_graph {
 };
 
 /// The links of the shortest cycle, starting at the lowest rank in it; empty where there is none.
-constexpr std::vector<wait> shortest_cycle(const wait_graph& g) {
-  const std::int64_t n = g.nodes, m = static_cast<std::int64_t>(g.links.size());
+constexpr grow_array<wait> shortest_cycle(const wait_graph& g) {
+  const std::int64_t n = g.nodes, m = g.links.size();
   heap_array<std::int64_t> begin(n + 1, 0), out(m), via(n), length(n);
   for (const auto& l : g.links) ++begin[l.from + 1];
   for (std::int64_t i = 0; i < n; ++i) begin[i + 1] += begin[i];
   heap_array<std::int64_t> fill(begin);
-  for (std::int64_t i = 0; i < m; ++i) out[fill[g.links[static_cast<unsigned long>(i)].from]++] = i;
+  for (std::int64_t i = 0; i < m; ++i) out[fill[g.links[i].from]++] = i;
   heap_array<std::int32_t> queue(n);
   heap_array<std::int64_t> seen(n, -1);
   std::int64_t best = n + 1;
-  std::vector<wait> cycle;
+  heap_array<std::int64_t> path(n + 1);  // links of the best cycle so far
+  grow_array<wait> cycle;
   for (std::int64_t root = 0; root < n && best > 1; ++root) {
     if (begin[root] == begin[root + 1]) continue;
     std::int64_t head = 0, tail = 0;
@@ -52,15 +52,14 @@ constexpr std::vector<wait> shortest_cycle(const wait_graph& g) {
       const std::int32_t at = queue[head++];
       if (length[at] + 1 >= best) break;
       for (std::int64_t i = begin[at]; i < begin[at + 1] && !found; ++i) {
-        const auto& l = g.links[static_cast<unsigned long>(out[i])];
+        const auto& l = g.links[out[i]];
         if (l.to == root) {
           best = length[at] + 1;
-          cycle.assign(static_cast<unsigned long>(best), l.why);
           std::int64_t back = at;
+          path[best - 1] = out[i];
           for (std::int64_t k = best - 2; k >= 0; --k) {
-            const auto& step = g.links[static_cast<unsigned long>(via[back])];
-            cycle[static_cast<unsigned long>(k)] = step.why;
-            back = step.from;
+            path[k] = via[back];
+            back = g.links[via[back]].from;
           }
           found = true;
         } else if (seen[l.to] != root) {
@@ -72,6 +71,7 @@ constexpr std::vector<wait> shortest_cycle(const wait_graph& g) {
       }
     }
   }
+  for (std::int64_t k = 0; best <= n && k < best; ++k) cycle.push_back(g.links[path[k]].why);
   return cycle;
 }
 
@@ -80,7 +80,7 @@ constexpr verdict deadlock_of(const wait_graph& g) {
   verdict v;
   v.kind = fault::deadlock;
   v.cycle = shortest_cycle(g);
-  if (v.cycle.empty() && !g.links.empty()) v.cycle.assign(1, g.links[0].why);
+  if (v.cycle.empty() && !g.links.empty()) v.cycle.push_back(g.links[0].why);
   if (!v.cycle.empty()) {
     v.rank = v.cycle[0].rank;
     v.step = v.cycle[0].step;

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include <stretto/core/array.hpp>
 #include <stretto/plan/cycle.hpp>
@@ -190,7 +189,8 @@ class exchange {
 
   /// Serves what can be served from this rank's queue, and then from the queues that this moved.
   constexpr void serve(int rank) {
-    std::vector<int> look(1, rank);
+    grow_array<int> look;
+    look.push_back(rank);
     while (!look.empty()) {
       const int r = look.back();
       look.pop_back();

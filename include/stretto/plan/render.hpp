@@ -60,7 +60,7 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
       const action& a = list[i];
       const std::int64_t k = p.rows[r] + i;
       if (a.is_message() || f.ends[k] <= f.starts[k]) continue;
-      std::string name = name_of(*p.passes, a).string();
+      std::string name(name_of(*p.passes, a).str());
       const bool by_stage = p.passes->passes[a.pass].by == scope::stage;
       if (!with_stage || !by_stage) name.erase(0, name.find_first_not_of("0123456789"));
       const bar b{std::llround(f.starts[k] / unit), std::llround(f.ends[k] / unit), name};

@@ -74,6 +74,9 @@ class timing {
           price[k] += prices.pass[c];
           (holds.pass[c] > 0 ? taken[k] : released[k]) += holds.pass[c] > 0 ? holds.pass[c] : -holds.pass[c];
         }
+    bool kept_for_later = false;  // where no pass in the plan releases, a pass lets go what it took when it ends
+    for (int k = 0; k < g.pass_count; ++k) kept_for_later = kept_for_later || ((p.used >> k & 1) != 0 && released[k] != 0);
+    for (int k = 0; k < g.pass_count && !kept_for_later; ++k) released[k] = taken[k];
     for (int r = 0; r < p.ranks; ++r) divisor[r] = 0;
     for (int i = 0; i < p.routes; ++i) {  // chunks of all ranks at once: stages of a route on each
       heap_array<std::int32_t> here(p.ranks, 0);

@@ -10,8 +10,8 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
+#include <stretto/core/array.hpp>
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
 #include <stretto/plan/plan.hpp>
@@ -66,7 +66,7 @@ struct finding {
 };
 
 struct verdict : finding {
-  std::vector<wait> cycle;  ///< of a deadlock: the shortest one
+  grow_array<wait> cycle;  ///< of a deadlock: the shortest one
   text words;               ///< the sentence; empty where the verdict was reached in a constant expression
 
   constexpr verdict() = default;

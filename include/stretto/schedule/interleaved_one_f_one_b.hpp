@@ -7,8 +7,8 @@
 //     rank 1 |     1F0 1F1 3F0 3B0---- 3F1 3B1---- 1F2 1B0---- 1F3 1B1---- 3F2 3B2---- 3F3 3B3---- 1B2---- 1B3----
 // Bubble: (ranks - 1) * (t_forward + t_backward) / chunks.
 // Peak activations: min(micro_batches * chunks, (chunks - 1) * group + 2 * (ranks - 1) + 1) / chunks on rank 0.
-// Groups: with `group` = N, Megatron's: N at a time and a smaller last group; a rest smaller than the ranks deadlocks and
-// is refused. Without, rounds: as many groups of at least `ranks` as there can be; where torch needs them to divide the
+// Groups: with `group` = N, Megatron's: N at a time and a smaller last group; a rest smaller than the ranks is refused, as
+// there, since many of those deadlock. Without, rounds: as many groups of at least `ranks` as there can be; where torch needs them to divide the
 // micro-batches, ours differ by one in size, larger first, so every number of micro-batches has a plan.
 // Source: Narayanan et al., SC 2021; group size as in Megatron-LM; rounds as in torch.distributed.pipelining.
 #pragma once
@@ -32,13 +32,15 @@ struct interleaved_one_f_one_b {
   constexpr refusal refuses(const sizes& z) const {
     if (z.slices != 1) return {"it doesn't slice micro-batches", size_name::slices, z.slices, -1, 1};
     if (group == 0) return {};
+    int fits = group;  // the next group size that would do
+    while (fits < z.ranks || (fits < z.micro_batches && z.micro_batches % fits != 0 && z.micro_batches % fits < z.ranks)) ++fits;
     if (group < z.ranks)
-      return {"a group smaller than the number of ranks deadlocks", size_name::option, group, -1,
-              z.ranks <= z.micro_batches ? z.ranks : 0, "group"};
-    if (group > z.micro_batches) return {"a group holds at most all micro-batches", size_name::option, group, z.ranks <= z.micro_batches ? z.micro_batches : 0, -1, "group"};
+      return {"a group smaller than the number of ranks can deadlock", size_name::option, group, -1, fits <= z.micro_batches ? fits : 0, "group"};
+    if (group > z.micro_batches)
+      return {"a group holds at most all micro-batches", size_name::option, group, z.ranks <= z.micro_batches ? z.micro_batches : 0, -1, "group"};
     const int rest = z.micro_batches % group;
     if (rest != 0 && rest < z.ranks)
-      return {"the last group would be smaller than the number of ranks, and deadlock", size_name::micro_batches, z.micro_batches,
+      return {"the last group would be smaller than the number of ranks, which can deadlock", size_name::micro_batches, z.micro_batches,
               z.micro_batches - rest, z.micro_batches - rest + z.ranks};
     return {};
   }
