@@ -42,12 +42,15 @@ if(STRETTO_CUDA_FOUND)
 endif()
 
 # Sets `out` to the command that checks `source` with the compiler `name`. -cuda makes nvcc run both of its front ends
-# and stop before g++, which has its own turn.
+# and stop before g++; with WHOLE it goes on, since g++ then compiles what nvcc has rewritten.
 function(stretto_compile_command out name source)
   if(name STREQUAL "nvcc")
     get_filename_component(stem "${source}" NAME_WE)
     set(command "${STRETTO_NVCC}" -std=c++20 -ccbin "${CMAKE_CUDA_HOST_COMPILER}" "-I${PROJECT_SOURCE_DIR}/include"
                 -x cu -cuda -o "${CMAKE_CURRENT_BINARY_DIR}/${stem}.cu.ii")
+    if("WHOLE" IN_LIST ARGN)
+      list(TRANSFORM command REPLACE "^-cuda$" "-c")
+    endif()
   else()
     set(command ${stretto_compile_${name}})
   endif()
