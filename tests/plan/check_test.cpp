@@ -25,15 +25,15 @@ TEST_CASE("a valid plan has a verdict without words") {
 }
 
 TEST_CASE("faults of an order, in words") {
-  CHECK(verdict_on("0F0,0B0\n1F0\n") == "stretto: missing: rank 1 lacks 1I0 (or 1B0); add it");
+  CHECK(verdict_on("0F0,0B0\n1F0\n") == "stretto: missing: rank 1 lacks 1B0; add it");
   CHECK(verdict_on("0F0,0B0,0B0\n") == "stretto: duplicate: rank 0 step 2 (0B0) does what an earlier entry has done already; take one of the two out");
   CHECK(verdict_on("0F0,0B0,0W0\n") == "stretto: duplicate: rank 0 step 2 (0W0) does what an earlier entry has done already; take one of the two out");
   CHECK(verdict_on("0F0,0B0\n1F0,1B0,0F1,0B1\n") ==
         "stretto: wrong rank: rank 1 step 2 (0F1) stands on a rank that doesn't own stage 0; move it to the rank that owns its stage");
   CHECK(verdict_on("0F0,0F1,0B0,0B1\n1F1,1B1,1F0,1B0\n") == "");
   CHECK(verdict_on("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n") ==
-        "stretto: deadlock: rank 0 step 1 (0B0) waits for 1I0 on rank 1; rank 1 step 0 (1F1) waits for 0F1 on rank 0; change the order of one of them");
-  CHECK(verdict_on("0B0,0F0\n") == "stretto: deadlock: rank 0 step 0 (0B0) waits for 0F0, which stands later in its own list; change the order of one of them");
+        "stretto: deadlock: rank 0 step 1 (0B0) waits for 1B0 on rank 1; rank 1 step 0 (1F1) waits for 0F1 on rank 0; change the order of one of them");
+  CHECK(verdict_on("0B0,0F0\n") == "stretto: deadlock: rank 0 step 0 (0B0) waits for 0F0, which stands later in its own list; put it behind what it waits for");
 }
 
 TEST_CASE("faults of entries that no text form can hold, in words") {
@@ -76,9 +76,9 @@ TEST_CASE("faults of messages, in words") {
   CHECK(verdict_on("0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n1RECV_F1,1RECV_F0,1F0,1B0,1SEND_B0,1F1,1B1,1SEND_B1\n") ==
         "stretto: mismatch: rank 1 step 0 (1RECV_F1) meets another message of the same two ranks; issue sends and receives of the two ranks in one order");
   CHECK(verdict_on("0SEND_F0,0F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
-        "stretto: deadlock: rank 0 step 0 (0SEND_F0) waits for 0F0, which stands later in its own list; change the order of one of them");
+        "stretto: deadlock: rank 0 step 0 (0SEND_F0) waits for 0F0, which stands later in its own list; put it behind what it waits for");
   CHECK(verdict_on("0F0,0SEND_F0,0B0,0RECV_B0\n1RECV_F0,1F0,1B0,1SEND_B0\n") ==
-        "stretto: deadlock: rank 0 step 2 (0B0) waits for 0RECV_B0, which stands later in its own list; change the order of one of them");
+        "stretto: deadlock: rank 0 step 2 (0B0) waits for 0RECV_B0, which stands later in its own list; put it behind what it waits for");
 }
 
 TEST_CASE("a verdict becomes an error that carries its place") {

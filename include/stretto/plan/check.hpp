@@ -5,7 +5,7 @@
 //     verdict v = check(plan);                       buffered for an order, per_edge for a program
 //     verdict v = check(program, links::rendezvous)
 //     if (!v.ok()) …v.sentence()…
-// A deadlock is a cycle in (edges ∪ order ∪ what the link model adds); the walk finds that it can't go on, and the
+// An order holds no messages, so a link model says nothing of it: lower it first. A deadlock is a cycle in (edges ∪ order ∪ what the link model adds); the walk finds that it can't go on, and the
 // shortest cycle of the ranks' wait-for graph says why. Cost: O(actions); works in constant expressions.
 #pragma once
 
@@ -90,7 +90,9 @@ constexpr void speak(const plan_view& p, verdict& v) {
                                    "missing",   "missing send",  "missing receive", "needless message", "bad pair", "group order",
                                    "mismatch",  "deadlock"};
   text t("stretto: ", names[static_cast<int>(v.kind)], ": ");
-  const text name = name_of(g, v.what);
+  const naming called(p);
+  const bool absent = v.kind == fault::missing;
+  const text name = called(absent ? called.doer(v.what) : v.what);
   const int rank = v.rank;
   const auto where = [&] { t.add("rank ", rank, " step ", v.step, " (", name.str(), ") "); };
   switch (v.kind) {
@@ -102,7 +104,12 @@ constexpr void speak(const plan_view& p, verdict& v) {
       else
         t.add("pass ", g.has(v.what.pass) ? g.passes[v.what.pass].name : label("?"), " covers a pass of another lane, scope or share, or names a group that the plan lacks");
       break;
-    case fault::bad_route: t.add("stage ", static_cast<int>(v.what.stage), " is given to rank ", rank, ", and the plan has ", p.ranks, " ranks"); break;
+    case fault::bad_route:
+      if (v.what.stage < 0)
+        t.add("a group lists rank ", rank, ", and the plan has ranks 0 to ", p.ranks - 1);
+      else
+        t.add("a route passes stage ", static_cast<int>(v.what.stage), " twice, or gives it to a rank outside 0 to ", p.ranks - 1);
+      break;
     case fault::unknown_pass: where(); t.add("has pass number ", static_cast<int>(v.what.pass), ", which the graph doesn't have"); break;
     case fault::out_of_range: where(); t.add("names a stage, micro-batch or slice outside the plan's ", p.stages, " stages, ", p.micro_batches, " micro-batches, ", p.slices, " slices and its routes"); break;
     case fault::wrong_rank: where(); t.add("stands on a rank that doesn't own stage ", static_cast<int>(v.what.stage)); break;
@@ -110,8 +117,9 @@ constexpr void speak(const plan_view& p, verdict& v) {
     case fault::missing:
       t.add("rank ", rank, " lacks ", name.str());
       for (int k = 0; k < g.pass_count; ++k)  // a fused pass would do as well
-        if (k != v.what.pass && g.has(k) && (p.used >> k & 1) != 0 && (g.cover(static_cast<pass_id>(k)) >> v.what.pass & 1) != 0)
-          t.add(" (or ", name_of(g, action::of(static_cast<pass_id>(k), v.what.stage, v.what.micro_batch, v.what.slice)).str(), ")");
+        if (k != v.what.pass && g.has(k) && (p.used >> k & 1) != 0 && (p.used >> v.what.pass & 1) != 0 &&
+            (g.cover(static_cast<pass_id>(k)) >> v.what.pass & 1) != 0)
+          t.add(" (or ", called(action::of(static_cast<pass_id>(k), v.what.stage, v.what.micro_batch, v.what.slice)).str(), ")");
       break;
     case fault::missing_send: t.add("rank ", rank, " lacks ", name.str()); break;
     case fault::missing_receive: t.add("rank ", rank, " lacks ", name.str(), " for its step ", v.step); break;
@@ -126,12 +134,12 @@ constexpr void speak(const plan_view& p, verdict& v) {
           t.add("and so on over ", v.cycle.size() - 5, " more ranks; ");
           i = v.cycle.size() - 1;
         }
-        say_wait(t, g, v.cycle[i]);
+        say_wait(t, called, v.cycle[i]);
       }
       break;
     case fault::none: return;
   }
-  t.add("; ", advice(v.kind));
+  t.add("; ", v.cycle.size() == 1 ? "put it behind what it waits for" : advice(v.kind));
   v.words = t;
 }
 

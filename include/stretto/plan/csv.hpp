@@ -22,47 +22,13 @@
 
 namespace stretto::inline v0 {
 
-namespace detail {
-
-/// Where each route's micro-batches begin, if the plan has several routes and each one's stand together; else empty.
-inline std::vector<int> route_starts(const plan_view& p) {
-  std::vector<int> starts;
-  if (p.routes < 2 || p.routes > 26) return starts;
-  starts.assign(static_cast<unsigned long>(p.routes), p.micro_batches);
-  for (int m = p.micro_batches - 1; m >= 0; --m) starts[static_cast<unsigned long>(p.route_index(m))] = m;
-  for (int m = 1; m < p.micro_batches; ++m)
-    if (p.route_index(m) < p.route_index(m - 1)) return {};
-  return starts;
-}
-
-}  // namespace detail
-
 /// The plan's lists as CSV. @post read_csv gives them back.
 inline std::string to_csv(const plan_view& p) {
-  const std::vector<int> starts = detail::route_starts(p);
+  const naming name(p);
   std::string out;
   const auto cell = [&](const action& a) {
-    const bool message = a.is_message();
-    out += std::to_string(a.stage);
-    if (message) {
-      out += a.kind == role::send ? "SEND_" : "RECV_";
-      out += p.passes->edges[a.pass].message.str();
-    } else {
-      out += p.passes->passes[a.pass].name.str();
-      if (p.passes->passes[a.pass].per == share::step) return;
-    }
-    int m = a.micro_batch;
-    if (!starts.empty()) {
-      const int r = p.route_index(m);
-      out += static_cast<char>('a' + r);
-      m -= starts[static_cast<unsigned long>(r)];
-    }
-    out += std::to_string(m);
-    if (a.slice != 0) {
-      out += 's';
-      out += std::to_string(a.slice);
-    }
-    if (message && a.kind == role::send && detail::fans_out(*p.passes, a.pass)) {
+    out += name(a).str();
+    if (a.kind == role::send && detail::fans_out(*p.passes, a.pass)) {
       out += '>';
       out += std::to_string(a.peer);
     }

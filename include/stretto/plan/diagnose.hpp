@@ -48,7 +48,7 @@ constexpr finding frame_fault(const plan_view& p) {
       if (p.route(r).rank_of(s) >= p.ranks) return at(fault::bad_route, p.route(r).rank_of(s), -1, action::of(0, s, 0));
   for (int i = 0; p.groups > 0 && i < p.group_ints[p.groups]; ++i)
     if (const int member = p.group_ints[p.groups + 1 + i]; member < 0 || member >= p.ranks)
-      return at(fault::bad_route, member, -1, action::of(0, 0, 0));
+      return at(fault::bad_route, member, -1, action::of(0, -1, 0));
   for (int k = 0; k < g.pass_count; ++k)
     if (g.has(k) && (g.passes[k].group >= p.groups || g.passes[k].group < -1)) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
   return {};

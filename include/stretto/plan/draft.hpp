@@ -3,8 +3,8 @@
 // A draft: a plan written down by hand, or read from a file. It is a schedule whose order is data.
 //
 //     draft d;
-//     d.order = {{action::forward(0, 0), action::backward(0, 0)},       rank 0
-//                {action::forward(1, 0), action::backward(1, 0)}};      rank 1
+//     d.order_of = {{action::forward(0, 0), action::backward(0, 0)},       rank 0
+//                   {action::forward(1, 0), action::backward(1, 0)}};      rank 1
 //     plan p = make_plan(d);
 // Stages, micro-batches and slices are one more than the largest named; a stage belongs to the first rank that names it,
 // and every micro-batch passes all stages, unless routes say otherwise. What is wrong with it, check says.

@@ -4,7 +4,7 @@
 // print both, the numbers in the type and the words below them:
 //
 //     … plan_fault<stretto::fault::deadlock, 1, 3>: "stretto: the plan deadlocks: …"         rank 1, step 3 of its list
-//     … size_fault<0, 6, 5, 8>: "stretto: the schedule has no plan for these sizes: …"       6 given; 5 or 8 would do
+//     … size_fault<size_name::micro_batches, 6, 4, 8>: "stretto: the schedule has no plan for …"    6 given; 4 or 8 would do
 #pragma once
 
 #include <stretto/plan/verdict.hpp>

@@ -138,7 +138,8 @@ constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
     int last = -1;
     put_route(s, z, i, [&](const hop& h) {
       if (h.stage < 0 || h.stage >= p.stages || h.rank < 0 || h.rank >= z.ranks || p.ints[base + h.stage] >= 0) {
-        wrong = h.stage < 0 ? 0 : h.stage;
+        wrong = h.stage < 0 || h.stage >= p.stages ? 0 : h.stage;
+        p.ints[base + wrong] = z.ranks;  // no such rank: check sees it too
         return;
       }
       p.ints[base + h.stage] = h.rank;

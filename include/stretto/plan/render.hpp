@@ -44,7 +44,8 @@ inline double grid_unit(const forecast& f) {
 
 }  // namespace detail
 
-/// The timeline of a valid plan as text. Messages are not drawn, nor passes that take no time.
+/// The timeline of a plan as text. Messages are not drawn, nor passes that take no time. Throws stretto::error with the
+/// check's sentence where the plan can't run to its end.
 inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
   const forecast f = simulate(p, prices, holding(), {.record = true});
   const double unit = detail::grid_unit(f);

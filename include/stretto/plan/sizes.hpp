@@ -3,7 +3,7 @@
 // The sizes that a plan is made for, and the answer of a schedule that has no plan for them: a refusal that names the
 // size, why it won't do, and the nearest ones that would.
 //
-//     interleaved_1f1b: 6 micro-batches in groups of 4 leave a rest of 2, …; use 5 or 8 micro-batches
+//     stretto: interleaved_1f1b has no plan for micro-batches = 6: the last group would be smaller than …; use 4 or 8
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ constexpr refusal one_chunk_whole(const sizes& z) {
 
 /// The refusal as a sentence.
 constexpr text sentence(std::string_view schedule, const refusal& r) {
-  constexpr const char* names[] = {"ranks", "micro-batches", "chunks", "slices"};
+  constexpr const char* names[] = {"ranks", "micro-batches", "chunks", "slices", "an option"};
   const std::string_view name = r.what != nullptr ? r.what : names[static_cast<int>(r.which)];
   text t("stretto: ", schedule, " has no plan for ", name, " = ", static_cast<std::int64_t>(r.given), ": ", r.why);
   if (r.which == size_name::micro_batches && r.below < 0 && r.above < 0) t.add("; use fewer");

@@ -3,8 +3,8 @@
 // A verdict on a plan: fine, or the first fault with the rank, the step in its list and the action; for a deadlock also
 // the shortest cycle of ranks that wait for each other, in words:
 //
-//     stretto: deadlock: rank 0 step 1 (0SEND_F1) is held until rank 1 receives it; rank 1 step 2 (1SEND_F0) is held
-//     until rank 0 receives it; move one of them
+//     stretto: deadlock: rank 0 step 1 (0SEND_F1) is held until rank 1 issues 1RECV_F1; rank 1 step 2 (1SEND_F0) is held
+//     until rank 0 issues 2RECV_F0; change the order of one of them
 // A verdict is a value: the same one serves the compile error, the run-time error and the test.
 #pragma once
 
@@ -75,7 +75,7 @@ struct verdict : finding {
 };
 
 /// The action as text forms write it: 2F5, 2B5s1, 0SEND_F3.
-constexpr text name_of(const graph& g, const action& a) {
+constexpr text name_of(const graph& g, const action& a, char route = 0) {
   text t(static_cast<int>(a.stage));
   if (a.is_message()) {
     t.add(a.kind == role::send ? "SEND_" : "RECV_", a.pass < g.edge_count ? g.edges[a.pass].message : label("?"));
@@ -83,16 +83,53 @@ constexpr text name_of(const graph& g, const action& a) {
     t.add(g.has(a.pass) ? g.passes[a.pass].name : label("?"));
     if (g.has(a.pass) && g.passes[a.pass].per == share::step) return t;
   }
+  if (route != 0) t.add(route);
   t.add(static_cast<int>(a.micro_batch));
   if (a.slice != 0) t.add('s', static_cast<int>(a.slice));
   return t;
 }
 
+/// Names the actions of a plan. Where several routes have their micro-batches one after the other, a letter names the
+/// route and numbers begin anew in each: 0Fa3, 0Fb3.
+class naming {
+ public:
+  constexpr explicit naming(const plan_view& view_of) : p(view_of) {
+    if (p.routes < 2 || p.routes > 26) return;
+    for (int m = 1; m < p.micro_batches; ++m)
+      if (p.route_index(m) < p.route_index(m - 1)) return;
+    starts = heap_array<std::int32_t>(p.routes, 0);
+    for (int m = p.micro_batches - 1; m >= 0; --m) starts[p.route_index(m)] = m;
+  }
+
+  constexpr text operator()(action a) const {
+    if (starts.size() == 0 || a.micro_batch < 0 || a.micro_batch >= p.micro_batches) return name_of(*p.passes, a);
+    const int r = p.route_index(a.micro_batch);
+    a.micro_batch -= starts[r];
+    return name_of(*p.passes, a, static_cast<char>('a' + r));
+  }
+
+  /// The action that does a node in this plan: where lists hold B and no I, 1I0 is done by 1B0.
+  constexpr action doer(action a) const {
+    const graph& g = *p.passes;
+    if (a.is_message() || !g.has(a.pass) || (p.used >> a.pass & 1) != 0) return a;
+    for (int k = 0; k < g.pass_count; ++k)
+      if (g.has(k) && (p.used >> k & 1) != 0 && (g.cover(static_cast<pass_id>(k)) >> a.pass & 1) != 0) {
+        a.pass = static_cast<pass_id>(k);
+        break;
+      }
+    return a;
+  }
+
+ private:
+  const plan_view& p;
+  heap_array<std::int32_t> starts;
+};
+
 namespace detail {
 
-constexpr void say_wait(text& t, const graph& g, const wait& w) {
-  t.add("rank ", w.rank, " step ", w.step, " (", name_of(g, w.what).str(), ") ");
-  const auto other = name_of(g, w.on);
+constexpr void say_wait(text& t, const naming& name, const wait& w) {
+  t.add("rank ", w.rank, " step ", w.step, " (", name(w.what).str(), ") ");
+  const text other = name(name.doer(w.on));
   switch (w.kind) {
     case wait_kind::input: t.add("waits for ", other.str(), " on rank ", w.on_rank); break;
     case wait_kind::arrival: t.add("waits for ", other.str(), ", which is not served yet by rank ", w.on_rank); break;

@@ -6,9 +6,8 @@
 //     rank 0 | 0F0 0F1 . . 0B0        each dot: rank 0 waits for I of stage 1, and is woken when rank 1 has moved
 //     rank 1 |  .  1F0 1B0 …
 // The walk is by ranks, not by clock: a rank goes on until it must wait, then wakes those who wait for it, last ranks
-// first. Messages in
-// a list are passed over; edges meet by identity. Cost: O(actions × edges of an action); 16 bytes a rank and one byte a
-// node of scratch.
+// first. Messages in a list are passed over; edges meet by identity. Cost: O(actions × edges of an action); scratch of 16
+// bytes a rank and one a node.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,7 @@ struct interleaved_one_f_one_b {
   constexpr void options(auto&& visit) { visit("group", group, "micro-batches that go through a chunk together (0: rounds)"); }
 
   constexpr refusal refuses(const sizes& z) const {
-    if (z.slices != 1) return {"it doesn't slice micro-batches", size_name::slices, z.slices, -1, 1};
+    if (z.slices != 1) return {"it doesn't slice micro-batches", size_name::slices, z.slices, 1, -1};
     if (group == 0) return {};
     int fits = group;  // the next group size that would do
     while (fits < z.ranks || (fits < z.micro_batches && z.micro_batches % fits != 0 && z.micro_batches % fits < z.ranks)) ++fits;
