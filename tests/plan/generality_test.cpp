@@ -62,9 +62,10 @@ struct vocabulary_1f1b {
   }
   /// Whether S stands behind the backward pass or behind the forward pass, and how many S come before the first backward.
   constexpr void order(const sizes& z, int rank, auto&& put) const {
-    std::vector<bool> behind_backward{true};
+    grow_array<bool> behind_backward;  // clang 14 has no constant std::vector<bool>
+    behind_backward.push_back(true);
     double offset = 0;
-    while (static_cast<int>(behind_backward.size()) < z.ranks) {
+    while (behind_backward.size() < z.ranks) {
       if (offset - f >= -b) {
         offset -= f;
       } else {
@@ -73,7 +74,7 @@ struct vocabulary_1f1b {
       }
       behind_backward.push_back(true);
     }
-    const auto on = [&](int r) { return static_cast<bool>(behind_backward[static_cast<unsigned>(z.ranks - 1 - r)]); };
+    const auto on = [&](int r) { return behind_backward[z.ranks - 1 - r]; };
     int first = 0;
     for (int r = z.ranks - 2; r >= rank; --r) first += !on(r + 1) && on(r) ? 0 : 1;
     int next_f = 0, next_s = 0;
