@@ -12,6 +12,14 @@
 using namespace stretto;
 
 namespace {
+struct twice : gpipe {
+  constexpr int routes(const sizes&) const { return 1; }
+  constexpr int route_of(const sizes&, int) const { return 0; }
+  constexpr void route(const sizes&, int, auto&& put) const {
+    for (int s : {0, 1, 0}) put(hop{s, s});
+  }
+};
+
 std::string verdict_on(std::string_view text, link_model links = links::by_plan) {
   return std::string(check(make_plan(from_csv(text)), links).words.str());
 }
@@ -130,4 +138,12 @@ TEST_CASE("a long ring is told by its first links and its last") {
   CHECK(v.kind == fault::deadlock);
   CHECK(v.cycle.size() == 12);
   CHECK(v.words.str().find("; and so on over 7 more ranks; rank 11 step 0") != std::string::npos);
+}
+
+TEST_CASE("a refusal about an option without a name is a sentence all the same") {
+  CHECK(sentence("mine", {"it can't be", size_name::option, 3, -1, 4}).str() == "stretto: mine has no plan for an option = 3: it can't be; use 4");
+}
+
+TEST_CASE("a schedule whose route passes a stage twice is refused at run time and in a verdict") {
+  CHECK_THROWS_WITH(make_plan(twice{}, {.ranks = 2, .micro_batches = 1}), Catch::Contains("passes stage 0 twice"));
 }

@@ -15,7 +15,7 @@ namespace stretto::inline v0 {
 template <fault Kind, int Rank, int Step>
 struct plan_fault {
   static_assert(Kind != fault::bad_graph, "stretto: the edge table asks for something that can't be; mend the graph's row at the step in plan_fault<kind, rank, step>");
-  static_assert(Kind != fault::bad_route, "stretto: a route leaves the plan's ranks; mend the routes");
+  static_assert(Kind != fault::bad_route, "stretto: a route leaves the plan's ranks, or passes a stage twice; mend the routes");
   static_assert(Kind != fault::unknown_pass, "stretto: the action at the rank and step in plan_fault<kind, rank, step> is of a pass that the graph doesn't have; add the pass or take the action out");
   static_assert(Kind != fault::out_of_range, "stretto: the action at the rank and step in plan_fault<kind, rank, step> names a stage, micro-batch or slice that the plan doesn't have");
   static_assert(Kind != fault::wrong_rank, "stretto: the action at the rank and step in plan_fault<kind, rank, step> stands on a rank that doesn't own its stage; move it");
