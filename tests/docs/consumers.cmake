@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# cmake -DPAGE=<README.md> -DROOT=<folder of the project> -DBUILD_DIR=<its build> -DCONFIG=<configuration>
-#       -DWORK=<scratch folder> -DCXX=<compiler> -DGENERATOR=... -DMAKE_PROGRAM=... -P consumers.cmake
+# cmake -DPAGE=<README.md> -DROOT=<folder of the project> -DWORK=<scratch folder> -DCXX=<compiler> -DGENERATOR=...
+#       -DMAKE_PROGRAM=... -P consumers.cmake
 #
 # Builds the page's CMake blocks as projects of strangers, with the page's program as hello.cpp. The first block is a
-# whole CMakeLists.txt; each later one stands in place of its row `add_subdirectory(stretto)`. One that looks for an
-# installed package finds the build, installed.
+# whole CMakeLists.txt; each later one stands in place of its row `add_subdirectory(stretto)`. For one that looks for an
+# installed package, the headers are installed first.
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/blocks.cmake")
 foreach(name IN ITEMS CXXFLAGS CPPFLAGS LDFLAGS CMAKE_PREFIX_PATH CPATH CPLUS_INCLUDE_PATH)
@@ -37,16 +37,16 @@ foreach(i RANGE 1 ${block_count})
     file(WRITE "${project}/hello.cpp" "${program}")
     file(WRITE "${project}/CMakeLists.txt" "${text}")
     set(settings "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_CXX_COMPILER=${CXX}")
-    set(result 0)
     if(text MATCHES "find_package")
-      execute_process(COMMAND "${CMAKE_COMMAND}" --install "${BUILD_DIR}" --config "${CONFIG}" --prefix "${WORK}/prefix"
-                      RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+      execute_process(COMMAND "${CMAKE_COMMAND}" -S "${ROOT}" -B "${WORK}/stretto" -G "${GENERATOR}" ${settings}
+                              -DSTRETTO_BUILD_TESTS=OFF -DSTRETTO_BUILD_BENCH=OFF -DSTRETTO_BUILD_EXAMPLES=OFF
+                      COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+      execute_process(COMMAND "${CMAKE_COMMAND}" --install "${WORK}/stretto" --prefix "${WORK}/prefix"
+                      COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
       list(APPEND settings "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
     endif()
-    if(result EQUAL 0)
-      execute_process(COMMAND "${CMAKE_COMMAND}" -S "${project}" -B "${project}/build" -G "${GENERATOR}" ${settings}
-                      RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-    endif()
+    execute_process(COMMAND "${CMAKE_COMMAND}" -S "${project}" -B "${project}/build" -G "${GENERATOR}" ${settings}
+                    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
     if(result EQUAL 0)
       execute_process(COMMAND "${CMAKE_COMMAND}" --build "${project}/build" RESULT_VARIABLE result
                       OUTPUT_VARIABLE output ERROR_VARIABLE output)

@@ -16,9 +16,10 @@ file(REMOVE_RECURSE "${WORK}")
 function(try script about verdict page)
   string(REPLACE "'''" "```" page "${page}")
   file(WRITE "${WORK}/docs/page.md" "${page}")
-  execute_process(COMMAND "${CMAKE_COMMAND}" "-DPAGE=${WORK}/docs/page.md" -DNAME=page.md "-DWORK=${WORK}/work"
+  execute_process(COMMAND "${CMAKE_COMMAND}" "-DPAGE=${WORK}/docs/page.md" -DNAME=page.md "-DWORK=${WORK}/scratch"
                           "-DTOOL=${CMAKE_COMMAND}" "-DROOT=${WORK}" -P "${CMAKE_CURRENT_LIST_DIR}/${script}" ${command}
                   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  string(REGEX REPLACE "[ \n]+" " " output "${output}")  # CMake wraps what it says
   string(FIND "${output}" "${verdict}" at)
   if(verdict STREQUAL "" AND NOT result EQUAL 0)
     message(SEND_ERROR "stretto: ${script} refuses ${about}: ${output}")

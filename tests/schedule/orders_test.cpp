@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Orders worked out elsewhere, cell for cell, with their makespan, span and peaks at unit costs. The texts are those of
-// torch.distributed.pipelining and Megatron-LM for the same sizes.
+// torch.distributed.pipelining and Megatron-LM for the same sizes. At the end, the rules by which others make the same
+// orders (torchgpipe's and DeepSpeed's clocks, torch's rounds, Megatron's table), for all sizes.
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <stretto/stretto.hpp>
 
 #include "catch.hpp"
+#include "sweep.hpp"
 
 using namespace stretto;
 
@@ -105,4 +109,120 @@ TEST_CASE("forward only goes through the chunks in groups, and through the slice
   CHECK(to_csv(make_plan(forward_only{}, {.ranks = 2, .micro_batches = 2, .chunks = 1, .slices = 2})) ==
         "0F0,0F0s1,0F1,0F1s1\n"
         "1F0,1F0s1,1F1,1F1s1\n");
+}
+
+namespace {
+
+using row = std::vector<action>;
+
+/// A rank's order: `ahead` forward passes, then forward and backward passes in turn, then backward passes.
+row in_turn(const row& forwards, const row& backwards, int ahead) {
+  const auto warmup = std::min(static_cast<std::size_t>(ahead), forwards.size());
+  row all(forwards.begin(), forwards.begin() + static_cast<std::ptrdiff_t>(warmup));
+  for (std::size_t k = 0; k < backwards.size(); ++k) {
+    if (warmup + k < forwards.size()) all.push_back(forwards[warmup + k]);
+    all.push_back(backwards[k]);
+  }
+  return all;
+}
+
+template <class S>
+void require_row(const S& s, const sizes& z, int group, int rank, const row& wanted) {
+  row found;
+  s.order(z, rank, [&](const action& a) { found.push_back(a); });
+  INFO(sweep::place(s.name, z, group) << ", rank " << rank);
+  if (found != wanted) FAIL("another order");
+}
+
+}  // namespace
+
+TEST_CASE("gpipe's forward passes are those of torchgpipe's clock, for all sizes") {
+  for (int p = 1; p <= 8; ++p)
+    for (int m = 1; m <= 24; ++m) {
+      std::vector<row> rows(static_cast<std::size_t>(p));
+      for (int clock = 0; clock < m + p - 1; ++clock)
+        for (int j = std::max(1 + clock - m, 0); j < std::min(1 + clock, p); ++j) rows[static_cast<std::size_t>(j)].push_back(action::forward(j, clock - j));
+      for (int r = 0; r < p; ++r) {
+        row& wanted = rows[static_cast<std::size_t>(r)];
+        for (int i = 0; i < m; ++i) wanted.push_back(action::backward(r, i));
+        require_row(gpipe{}, {p, m}, 0, r, wanted);
+      }
+    }
+}
+
+TEST_CASE("1f1b is DeepSpeed's clock, for all sizes") {
+  for (int p = 1; p <= 8; ++p)
+    for (int m = 1; m <= 24; ++m)
+      for (int r = 0; r < p; ++r) {
+        row wanted;
+        for (int step = 0; step < 2 * (m + p - 1); ++step) {
+          const bool forward = step % 2 == r % 2;
+          const int half = step / 2;
+          const int batch = forward ? half - r / 2 : r % 2 == 1 ? half - p + (r + 1) / 2 : half - p + 1 + r / 2;
+          if (batch >= 0 && batch < m) wanted.push_back(forward ? action::forward(r, batch) : action::backward(r, batch));
+        }
+        require_row(one_f_one_b{}, {p, m}, 0, r, wanted);
+      }
+}
+
+TEST_CASE("1f1b is torch's loop, backward first behind a longer warmup, for all sizes that torch takes and those it doesn't") {
+  for (int p = 1; p <= 8; ++p)
+    for (int m = 1; m <= 24; ++m)
+      for (int r = 0; r < p; ++r) {
+        row wanted;
+        int next = 0;
+        while (next < std::min(m, p - r)) wanted.push_back(action::forward(r, next++));
+        for (int i = 0; i < m; ++i) {
+          wanted.push_back(action::backward(r, i));
+          if (next < m) wanted.push_back(action::forward(r, next++));
+        }
+        require_row(one_f_one_b{}, {p, m}, 0, r, wanted);
+      }
+}
+
+TEST_CASE("interleaved 1f1b in rounds is torch's rule, wherever the rounds divide the micro-batches") {
+  int plans = 0;
+  for (int p = 1; p <= 8; ++p)
+    for (int m = 1; m <= 24; ++m)
+      for (int v = 1; v <= 4; ++v) {
+        const int rounds = std::max(1, m / p), g = m / rounds;
+        if (m % rounds != 0) continue;
+        ++plans;
+        for (int r = 0; r < p; ++r) {
+          row forwards, backwards;
+          std::vector<int> next(static_cast<std::size_t>(2 * v), 0);  // micro-batch of each chunk, there and back
+          for (int k = 0; k < m * v; ++k) {
+            const int chunk = k / g % v, back = v - 1 - chunk;
+            forwards.push_back(action::forward(chunk * p + r, next[static_cast<std::size_t>(chunk)]++));
+            backwards.push_back(action::backward(back * p + r, next[static_cast<std::size_t>(v + back)]++));
+          }
+          require_row(interleaved_one_f_one_b{}, {p, m, v}, 0, r, in_turn(forwards, backwards, (v - 1) * g + 2 * (p - 1 - r)));
+        }
+      }
+  CHECK(plans > 300);
+}
+
+TEST_CASE("interleaved 1f1b in groups is Megatron's table, for every group that it takes") {
+  int plans = 0;
+  for (int p = 1; p <= 8; ++p)
+    for (int m = p; m <= 24; ++m)
+      for (int v = 1; v <= 4; ++v)
+        for (int n = p; n <= m; ++n) {
+          if (m % n != 0 && m % n < p) continue;
+          ++plans;
+          std::vector<std::pair<int, int>> table;  // chunk, micro-batch
+          for (int first = 0; first < m; first += n)
+            for (int chunk = 0; chunk < v; ++chunk)
+              for (int i = first; i < std::min(first + n, m); ++i) table.push_back({chunk, i});
+          if (refuses(interleaved_one_f_one_b{n}, {p, m, v})) FAIL("refused: " << sweep::place("interleaved_1f1b", {p, m, v}, n));
+          for (int r = 0; r < p; ++r) {
+            row forwards, backwards;
+            for (const auto& [chunk, i] : table) {
+              forwards.push_back(action::forward(chunk * p + r, i));
+              backwards.push_back(action::backward((v - 1 - chunk) * p + r, i));
+            }
+            require_row(interleaved_one_f_one_b{n}, {p, m, v}, n, r, in_turn(forwards, backwards, (v - 1) * n + 2 * (p - 1 - r)));
+          }
+        }
+  CHECK(plans > 2000);
 }

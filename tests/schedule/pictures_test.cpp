@@ -55,3 +55,9 @@ TEST_CASE("interleaved_one_f_one_b.hpp shows the grid of 2 ranks with 2 chunks e
 TEST_CASE("forward_only.hpp shows the grid of 2 ranks and 4 micro-batches") {
   CHECK(picture_of("forward_only.hpp") == to_grid(make_plan(forward_only{}, {.ranks = 2, .micro_batches = 4})));
 }
+
+TEST_CASE("every schedule of all_schedules has its picture among these tests") {
+  int schedules = 0;
+  all_schedules::each([&](auto) { ++schedules; });
+  CHECK(schedules == 4);  // a new one: add its picture above
+}

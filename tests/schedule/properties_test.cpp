@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Every schedule of all_schedules on 1 to 8 ranks, 1 to 24 micro-batches, 1 to 4 chunks, 1 to 2 slices and every group:
-// where it has a plan, the plan is sound, and where it refuses, the sizes that it names instead are taken.
+// where it has a plan, the plan is sound (check says so, and so does the argument of truth.hpp), and where it refuses,
+// the sizes that it names instead are taken.
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <stretto/stretto.hpp>
 
 #include "catch.hpp"
 #include "sweep.hpp"
+#include "truth.hpp"
 
 using namespace stretto;
 
@@ -45,6 +49,8 @@ int hops_between_ranks(const sizes& z) {
 
 TEST_CASE("every schedule's plan is accepted as an order and as a program, keeps its order when lowered, and has a message a hop there and back") {
   int plans = 0;
+  sizes known{0};
+  std::optional<sweep::truth> of_order, of_program;  // of `known` sizes, the same for every group
   each_size([&](auto s, const sizes& z, int group) {
     if (refuses(s, z)) return;
     ++plans;
@@ -56,6 +62,15 @@ TEST_CASE("every schedule's plan is accepted as an order and as a program, keeps
       if (const verdict v = check(q, links); !v.ok()) FAIL(v.words.str());
     if (sweep::without_messages(q) != sweep::lists_of(p)) FAIL("lowering changed the order of the passes");
     const bool trains = p.passes.has(pass::backward);
+    if (z != known || group == 0) {
+      of_order.emplace(z, trains, false);
+      of_program.emplace(z, trains, true);
+      known = z;
+    }
+    if (!of_order->holds(of_order->numbers(sweep::lists_of(p), p.passes))) FAIL("the rows hold something else than each pass once, or wait in a circle");
+    const sweep::numbered entries = of_program->numbers(sweep::lists_of(q), q.passes);
+    if (!of_program->holds(entries)) FAIL("the program's rows hold something else than each entry once, or wait in a circle");
+    if (!of_program->pairs_up(entries)) FAIL("the program's sends and receives cross");
     const std::int64_t messages = static_cast<std::int64_t>(trains ? 2 : 1) * hops_between_ranks(z) * z.micro_batches * z.slices;
     if (simulate(p).messages != messages || simulate(q).messages != messages) FAIL("simulate counts " << simulate(p).messages << " messages, not " << messages);
     std::int64_t sends = 0, receives = 0;
@@ -147,22 +162,55 @@ TEST_CASE("a rest smaller than the ranks deadlocks interleaved 1f1b only where g
   int deadlocks = 0, others = 0;
   for (int p = 2; p <= 8; ++p)
     for (int m = p + 1; m <= 24; ++m)
-      for (int v = 2; v <= 4; ++v)
+      for (int v = 2; v <= 4; ++v) {
+        const sizes z{p, m, v};
+        std::optional<sweep::truth> argument;
         for (int group = p; group <= m; ++group) {
           const int rest = m % group;
           if (rest == 0 || rest >= p) continue;
-          const sizes z{p, m, v};
           const interleaved_one_f_one_b s{group};
+          INFO(sweep::place(s.name, z, group));
+          if (!refuses(s, z)) FAIL("not refused");
           draft d;
           d.order_of.resize(static_cast<std::size_t>(p));
           for (int r = 0; r < p; ++r) s.order(z, r, [&](const action& a) { d.order_of[static_cast<std::size_t>(r)].push_back(a); });
-          const verdict found = check(make_plan(d));
+          const plan made = make_plan(d);
+          const verdict found = check(made);
           const bool stuck = group + rest <= 2 * p - 3 && (rest >= 2 || v >= 3);
           (stuck ? deadlocks : others) += 1;
-          INFO(sweep::place(s.name, z, group));
+          if (!argument) argument.emplace(z, true, false);
+          const sweep::numbered entries = argument->numbers(d.order_of, made.passes);
+          if (!argument->complete(entries) || argument->runs(entries) == stuck) FAIL("the argument says otherwise");
           if (found.kind != (stuck ? fault::deadlock : fault::none)) FAIL(found.words.str());
-          if (stuck && (found.cycle.size() < 2 || found.words.str().find("stretto: deadlock: rank ") != 0)) FAIL(found.words.str());
+          if (!stuck) continue;
+          if (found.cycle.size() < 2 || found.words.str().find("stretto: deadlock: rank ") != 0) FAIL(found.words.str());
+          const auto refusal_of = [](auto&& act) -> std::string {
+            try {
+              act();
+            } catch (const error& e) {
+              return e.what();
+            }
+            return "";
+          };
+          if (refusal_of([&] { (void)lower(made); }) != found.words.str()) FAIL("lower takes it, or says something else");
+          if (refusal_of([&] { (void)simulate(made); }) != found.words.str()) FAIL("simulate takes it, or says something else");
         }
+      }
   CHECK(deadlocks == 217);
   CHECK(others == 1841);
+}
+
+TEST_CASE("groups mean nothing to interleaved 1f1b with 1 chunk: the order is that of rounds, whatever the rest") {
+  for (int p = 1; p <= 8; ++p)
+    for (int m = p; m <= 24; ++m)
+      for (int group = p; group <= m; ++group) {
+        const sizes z{p, m};
+        INFO(sweep::place("interleaved_1f1b", z, group));
+        for (int r = 0; r < p; ++r) {
+          std::vector<action> rounds, groups;
+          interleaved_one_f_one_b{}.order(z, r, [&](const action& a) { rounds.push_back(a); });
+          interleaved_one_f_one_b{group}.order(z, r, [&](const action& a) { groups.push_back(a); });
+          if (rounds != groups) FAIL("another order on rank " << r);
+        }
+      }
 }
