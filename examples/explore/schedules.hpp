@@ -156,8 +156,7 @@ chosen choose(const std::string& command, arguments& a, const std::string& more_
       out = static_cast<int>(integer(flag, w, -1'000'000'000, 1'000'000'000));
       return true;
     };
-    if (!count("--ranks", c.sizes.ranks)) refuse(c.name + " needs --ranks P; it takes " + flags_of<S>());
-    if (!count("--micro-batches", c.sizes.micro_batches)) refuse(c.name + " needs --micro-batches M; it takes " + flags_of<S>());
+    const bool ranks = count("--ranks", c.sizes.ranks), batches = count("--micro-batches", c.sizes.micro_batches);
     if (takes_chunks<S>()) count("--chunks", c.sizes.chunks);
     if (takes_slices<S>()) count("--slices", c.sizes.slices);
     if constexpr (requires { s.options([](auto&&...) {}); })
@@ -169,6 +168,8 @@ chosen choose(const std::string& command, arguments& a, const std::string& more_
     c.lowered = a.flag("--lowered");
     more(a);
     a.finish(c.name, flags_of<S>() + ", --lowered, --costs F,I,W, --latency C, --costs-file FILE, --memory F,I,W, --peak K" + more_flags);
+    if (!ranks) refuse(c.name + " needs --ranks P; it takes " + flags_of<S>());
+    if (!batches) refuse(c.name + " needs --micro-batches M; it takes " + flags_of<S>());
     c.plan = stretto::make_plan(s, c.sizes);
     if (c.lowered) c.plan = stretto::lower(c.plan);
   });

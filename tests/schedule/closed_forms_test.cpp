@@ -124,7 +124,7 @@ TEST_CASE("interleaved 1f1b in rounds takes (M + n/V)(F + B) for every M of at l
   CHECK_TALLY(peaks, 1000);
 }
 
-TEST_CASE("interleaved 1f1b takes (P + (M - 1)/V)(F + B) for fewer micro-batches than ranks: no longer the other formula") {
+TEST_CASE("interleaved 1f1b takes (P + (M - 1)/V)(F + B) for fewer micro-batches than ranks, and no longer the other formula") {
   sweep::dice d(9);
   tally t, peaks;
   int others = 0;
@@ -183,7 +183,7 @@ TEST_CASE("a message's latency c costs gpipe 2nc, whatever c is") {
   CHECK_TALLY(t, 1000);
 }
 
-TEST_CASE("a message's latency c costs 1f1b 2c (K - floor(K/P)) with K = M + P - 2, for all P and M: c (2 M n / P + 2 (P - 2)) where P divides M, whatever c is") {
+TEST_CASE("a message's latency c costs 1f1b 2c (K - floor(K/P)) with K = M + P - 2, for all P and M, and so c (2 M n / P + 2 (P - 2)) where P divides M, whatever c is") {
   // The law was published for small c, M a multiple of P and at least 2P. It holds for M = P too, and for every c here:
   // from nothing to 50 times F + B. Where P doesn't divide M the first form is exact and the second off by less than 2c.
   sweep::dice d(8);

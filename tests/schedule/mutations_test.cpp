@@ -142,8 +142,10 @@ class bench {
       for (b.micro_batch = 0; b.micro_batch < z_.micro_batches; ++b.micro_batch)
         if (b.micro_batch != a.micro_batch) instead(b, fault::duplicate);
       b = a;
-      for (b.stage = 0; !a.is_message() && b.stage < stages; ++b.stage)
-        if (b.stage != a.stage) instead(b, b.stage % z_.ranks == a.stage % z_.ranks ? fault::duplicate : fault::wrong_rank);
+      for (b.stage = 0; b.stage < stages; ++b.stage) {
+        const bool here = b.stage % z_.ranks == a.stage % z_.ranks;
+        if (b.stage != a.stage) instead(b, a.is_message() ? fault::needless_message : here ? fault::duplicate : fault::wrong_rank);
+      }
       b = a;
       for (int slice = 0; slice < z_.slices; ++slice) {
         b.slice = static_cast<std::uint16_t>(slice);
@@ -151,6 +153,9 @@ class bench {
       }
       b = a;
       if (a.is_message()) {
+        for (b.peer = 0; b.peer < stages; ++b.peer)
+          if (b.peer != a.peer) instead(b, fault::needless_message);
+        b = a;
         b.kind = a.kind == role::send ? role::receive : role::send;
         instead(b, fault::none);
       } else if (a.pass == pass::backward) {

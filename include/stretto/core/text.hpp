@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Two small strings that work in constant expressions on every supported compiler: label, a name of up to fifteen
+// Two small strings that work in constant expressions on every supported compiler: label, a name of up to 31
 // characters held in place, and text, a sentence that grows.
 //
 //     text t;  t.add("rank ", 3, " waits for ", some_label);  t.str()  ->  "rank 3 waits for F"
@@ -13,19 +13,19 @@
 
 namespace stretto::inline v0 {
 
-/// A short name stored by value. Longer names are cut at fifteen characters.
+/// A short name stored by value. Longer names are cut at 31 characters.
 struct label {
-  char letters[16];
+  char letters[32];
 
   constexpr label() : letters{} {}
   constexpr label(std::string_view s) : letters{} {
-    for (int i = 0; i < 15 && i < static_cast<int>(s.size()); ++i) letters[i] = s[static_cast<unsigned>(i)];
+    for (int i = 0; i < 31 && i < static_cast<int>(s.size()); ++i) letters[i] = s[static_cast<unsigned>(i)];
   }
   constexpr label(const char* s) : label(std::string_view(s)) {}
 
   constexpr std::string_view str() const {
     unsigned n = 0;
-    while (n < 15 && letters[n] != 0) ++n;
+    while (n < 31 && letters[n] != 0) ++n;
     return {letters, n};
   }
   constexpr bool empty() const { return letters[0] == 0; }

@@ -102,7 +102,7 @@ constexpr void speak(const plan_view& p, verdict& v) {
       else if (rank >= 0)
         t.add("rank ", rank, " step ", v.step, " (", name.str(), ") waits for another rank along an edge that carries no message");
       else
-        t.add("pass ", g.has(v.what.pass) ? g.passes[v.what.pass].name : label("?"), " covers a pass of another lane, scope or share, or names a group that the plan lacks");
+        t.add("pass ", g.has(v.what.pass) ? g.passes[v.what.pass].name : label("?"), " covers a pass of another lane, scope or share, names a group that the plan lacks, or has a name that isn't capital letters of its own");
       break;
     case fault::bad_route:
       if (v.what.stage < 0)

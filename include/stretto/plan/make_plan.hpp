@@ -28,15 +28,31 @@ namespace stretto::inline v0 {
 namespace detail {
 
 
+/// What a schedule must have, and what it can have only together; one sentence each.
+template <class S>
+constexpr bool is_schedule() {
+  constexpr auto put_action = [](const action&) {};
+  constexpr auto put_hop = [](const hop&) {};
+  constexpr bool ordered = requires(const S& s, const sizes& z) { s.order(z, 0, put_action); };
+  constexpr bool named = requires { S::name; };
+  constexpr bool routed = requires(const S& s, const sizes& z) { s.route(z, 0, put_hop); };
+  constexpr bool counted = requires(const S& s, const sizes& z) { s.routes(z); };
+  static_assert(ordered, "stretto: a schedule needs void order(const sizes&, int rank, auto&& put) const, which puts the rank's actions; add it");
+  static_assert(named, "stretto: a schedule needs static constexpr const char* name; add it");
+  static_assert(routed == counted, "stretto: a schedule with routes needs both int routes(const sizes&) const and void route(const sizes&, int index, auto&& put) const; add the other");
+  return ordered && named && routed == counted;
+}
+
 template <class S>
 constexpr refusal refusal_of(const S& s, const sizes& z) {
+  static_assert(is_schedule<S>());
   if (z.ranks < 1) return {"a plan needs at least one rank", size_name::ranks, z.ranks, -1, 1};
   if (z.micro_batches < 1) return {"a plan needs at least one micro-batch", size_name::micro_batches, z.micro_batches, -1, 1};
   if (z.chunks < 1) return {"a rank owns at least one chunk", size_name::chunks, z.chunks, -1, 1};
   if (z.slices < 1) return {"a micro-batch has at least one slice", size_name::slices, z.slices, -1, 1};
   if (z.slices > 65535) return {"a micro-batch has at most 65535 slices", size_name::slices, z.slices, 65535, -1};
   const double actions = 2.0 * z.ranks * z.chunks * z.micro_batches * z.slices;
-  if (actions > 2147483647.0) return {"the plan would have more than 2147483647 actions", size_name::micro_batches, z.micro_batches, -1, -1};
+  if (actions > 2147483647.0) return {"the plan would have more than 2147483647 actions; use fewer", size_name::micro_batches, z.micro_batches, -1, -1};
   if constexpr (requires { s.refuses(z); })
     return s.refuses(z);
   else
@@ -153,7 +169,7 @@ constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
     p.ints[base + 3 * p.stages + 1] = last;
   }
   at = p.routes * block;
-  if constexpr (requires { s.routes(z); })
+  if constexpr (requires { s.route_of(z, 0); })
     for (int m = 0; p.routes > 1 && m < z.micro_batches; ++m) {
       const int index = s.route_of(z, m);
       if (index < 0 || index >= p.routes) wrong = 0;

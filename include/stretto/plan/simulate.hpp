@@ -23,7 +23,7 @@ namespace stretto::inline v0 {
 struct forecast {
   double makespan = 0;            ///< the last end, from time 0
   double span = 0;                ///< the longest over ranks from its first start to its last end
-  double work = 0;                ///< of the busiest rank
+  double work = 0;                ///< of the busiest rank's compute lane
   double step = 0;                ///< steady time of a step: makespan where only one step was simulated
   double peak = 0;                ///< the most that a rank holds, in units of what a forward of a whole share holds
   heap_array<double> peak_of;     ///< by rank
@@ -68,6 +68,10 @@ class timing {
       : p(plan), w(wires), s(state), f(out), free_at(static_cast<std::int64_t>(plan.ranks) * state.lanes, 0.0), first(plan.ranks, -1.0),
         worked(plan.ranks, 0.0), held(plan.ranks, 0), most(plan.ranks, 0), divisor(plan.ranks), latency(prices.latency) {
     const graph& g = *p.passes;
+    bool costs_fit = prices.latency >= 0;
+    for (int k = 0; k < g.pass_count; ++k) costs_fit = costs_fit && prices.pass[k] >= 0;
+    for (const auto& one : prices.specials) costs_fit = costs_fit && one.cost >= 0;
+    if (!costs_fit) throw error("stretto: a cost or the latency is negative or not a number; give numbers of at least 0");
     for (int k = 0; k < g.pass_count; ++k)
       for (int c = 0; c < g.pass_count; ++c)
         if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0) {

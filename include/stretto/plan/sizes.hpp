@@ -44,8 +44,7 @@ constexpr text sentence(std::string_view schedule, const refusal& r) {
   constexpr const char* names[] = {"ranks", "micro-batches", "chunks", "slices", "an option"};
   const std::string_view name = r.what != nullptr ? r.what : names[static_cast<int>(r.which)];
   text t("stretto: ", schedule, " has no plan for ", name, " = ", static_cast<std::int64_t>(r.given), ": ", r.why);
-  if (r.which == size_name::micro_batches && r.below < 0 && r.above < 0) t.add("; use fewer");
-  else if (r.below >= 0 && r.above >= 0) t.add("; use ", static_cast<std::int64_t>(r.below), " or ", static_cast<std::int64_t>(r.above));
+  if (r.below >= 0 && r.above >= 0) t.add("; use ", static_cast<std::int64_t>(r.below), " or ", static_cast<std::int64_t>(r.above));
   else if (r.below >= 0 || r.above >= 0) t.add("; use ", static_cast<std::int64_t>(r.below >= 0 ? r.below : r.above));
   return t;
 }
