@@ -31,7 +31,7 @@ namespace detail {
 
 /// Whether messages of this row go from one pass to several places.
 constexpr bool fans_out(const graph& g, int row) {
-  return g.edges[row].how == relation::first_hop || g.edges[row].how == relation::last_hop;
+  return row < g.edge_count && (g.edges[row].how == relation::first_hop || g.edges[row].how == relation::last_hop);
 }
 
 class csv_reader {

@@ -131,7 +131,7 @@ constexpr finding group_fault(const plan_view& p) {
   bool collective[graph::max_passes] = {};
   for (int e = 0; e < g.edge_count; ++e) collective[g.edges[e].producer] |= g.edges[e].how == relation::group;
   for (int k = 0; k < g.pass_count; ++k) {
-    if (!collective[k]) continue;
+    if (!collective[k] || p.group_size(g.passes[k].group) == 0) continue;
     const int group = g.passes[k].group;
     const int first = p.group_member(group, 0);
     for (int i = 1; i < p.group_size(group); ++i) {

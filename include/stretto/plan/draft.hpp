@@ -34,10 +34,11 @@ struct draft {
 
   /// The sizes, with those left at 0 taken from the lists.
   constexpr sizes own_sizes() const {
+    constexpr int most = 2147483647;  // what has no successor is out of range
     sizes z{static_cast<int>(order_of.size()), micro_batch_count, 1, slice_count};
     for (const auto& list : order_of)
       for (const action& a : list) {
-        if (micro_batch_count == 0 && a.micro_batch >= z.micro_batches) z.micro_batches = a.micro_batch + 1;
+        if (micro_batch_count == 0 && a.micro_batch >= z.micro_batches && a.micro_batch < most) z.micro_batches = a.micro_batch + 1;
         if (slice_count == 0 && a.slice >= z.slices) z.slices = a.slice + 1;
       }
     if (z.micro_batches < 1) z.micro_batches = 1;
@@ -59,11 +60,11 @@ struct draft {
   constexpr int stages(const sizes&) const {
     int count = stage_count;
     for (const auto& route : hops_of)
-      for (const hop& h : route) count = stage_count == 0 && h.stage >= count ? h.stage + 1 : count;
+      for (const hop& h : route) count = stage_count == 0 && h.stage >= count && h.stage < 2147483647 ? h.stage + 1 : count;
     if (count > 0) return count;
     for (const auto& list : order_of)
       for (const action& a : list)
-        if (lives_on_stage(a) && a.stage >= count) count = a.stage + 1;
+        if (lives_on_stage(a) && a.stage >= count && a.stage < 2147483647) count = a.stage + 1;
     return count > 0 ? count : 1;
   }
 
