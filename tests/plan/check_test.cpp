@@ -69,6 +69,28 @@ TEST_CASE("faults of entries that no text form can hold, in words") {
   }
 }
 
+TEST_CASE("numbers past the ends of a table get a verdict or a refusal, not a crash") {
+  draft d;
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0)}};
+  SECTION("the last micro-batch number that there is") { d.order_of[0][0].micro_batch = 2147483647; }
+  SECTION("the last stage number that there is") { d.order_of[0][0].stage = 2147483647; }
+  SECTION("a message of a row that isn't there") { d.order_of[0].push_back(action{77, role::send, 0, 0, 0, 1}); }
+  SECTION("a pass that covers one that isn't there") { d.kinds.add(pass_kind{.name = "Z", .covers = 1u << 31}); }
+  SECTION("a row that joins passes that aren't there") { d.kinds.add(edge{200, relation::same_place, 200}); d.kinds.edges[d.kinds.edge_count - 1].producer = 0; }
+  const plan p = make_plan(d);
+  CHECK_FALSE(check(p).ok());
+  CHECK_FALSE(to_csv(p).empty());
+}
+
+TEST_CASE("a group without members holds nobody") {
+  draft d;
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0)}};
+  d.members_of = {{}};
+  const pass_id s = static_cast<pass_id>(d.kinds.add(pass_kind{.name = "S", .by = scope::rank, .group = 0}));
+  d.kinds.add(edge{pass::backward_input, relation::group, s, {}, hops::last});
+  CHECK(check(make_plan(d)).words.str() == "");
+}
+
 TEST_CASE("faults of messages, in words") {
   const std::string good = "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n";
   CHECK(verdict_on(good) == "");

@@ -39,7 +39,8 @@ constexpr finding frame_fault(const plan_view& p) {
     if (g.find(g.passes[k].name.str()) != k) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
     int covers = 0;
     for (int c = 0; c < g.pass_count; ++c) covers += g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0;
-    if (covers > wiring::max_cover) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
+    const bool beyond = g.cover(static_cast<pass_id>(k)) >> g.pass_count != 0;
+    if (covers > wiring::max_cover || beyond) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
   }
   for (int k = 0; k < g.pass_count; ++k)
     for (int c = 0; c < g.pass_count; ++c)

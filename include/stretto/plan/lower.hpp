@@ -19,7 +19,8 @@
 namespace stretto::inline v0 {
 
 /// The program of a plan. Throws stretto::error with the check's sentence where the plan is not valid.
-/// @post check(result).ok(), and the compute actions are those of the plan in the same order on every rank.
+/// @post check(result).ok(), and the compute actions are those of the plan in the same order on every lane of
+/// every rank.
 constexpr program lower(const plan_view& p) {
   if (!detail::frame_fault(p).ok()) require(check(p));
   const wiring w(p);
@@ -52,15 +53,18 @@ constexpr program lower(const plan_view& p) {
   out.ints = heap_array<std::int32_t>(ints);
   for (std::int64_t i = 0; i < ints; ++i) out.ints[i] = p.route_ints[i];
 
-  heap_array<std::int64_t> next(p.ranks, 0), tail(out.rows);
+  heap_array<std::int64_t> next(static_cast<std::int64_t>(p.ranks) * s.lanes, 0), tail(out.rows);
+  std::int64_t left = p.actions.count;
   bool moved = true;
   while (moved) {
     moved = false;
-    for (int r = 0; r < p.ranks; ++r) {
+    for (std::int64_t queue = 0; queue < next.size(); ++queue) {  // ranks in turn, and in each its lanes
+      const int r = static_cast<int>(queue / s.lanes);
       const view<const action> list = p.order(r);
-      if (next[r] == list.count) continue;
-      const action* a = &list[next[r]];
-      const int count = a->kind == role::run_with_next && next[r] + 1 < list.count ? 2 : 1;
+      while (next[queue] < list.count && s.lane_index(list[next[queue]]) != queue % s.lanes) ++next[queue];
+      if (next[queue] == list.count) continue;
+      const action* a = &list[next[queue]];
+      const int count = a->kind == role::run_with_next && next[queue] + 1 < list.count ? 2 : 1;
       bool fits = true;
       for (int i = 0; i < count && fits; ++i)
         fits = detail::well_placed(p, a[i], r) && for_each_input(p, w, a[i], r, [&](const input& in) { return s.there(p, w, in); });
@@ -75,12 +79,11 @@ constexpr program lower(const plan_view& p) {
           out.actions[tail[r]++] = {carried, role::send, a[i].slice, a[i].stage, a[i].micro_batch, place};
           out.actions[tail[to]++] = {carried, role::receive, static_cast<std::uint16_t>(slice), place, a[i].micro_batch, a[i].stage};
         });
-      next[r] += count;
+      next[queue] += count;
+      left -= count;
       moved = true;
     }
   }
-  std::int64_t left = 0;
-  for (int r = 0; r < p.ranks; ++r) left += p.order(r).count - next[r];
   if (left != 0 || s.required_done != detail::nodes_needed(p) || !detail::group_fault(p).ok()) require(check(p));
   return out;
 }
