@@ -5,7 +5,8 @@
 //
 //     rank 0 | F0 F1 F2 F3
 //     rank 1 |    F0 F1 F2 F3
-// Bubble: (ranks - 1) * t_forward / chunks.  Peak: one chunk; nothing is held for a backward pass.
+// Bubble: (ranks - 1) * t_forward / (chunks * slices), from as many slices as ranks on.
+// Peak: one chunk; nothing is held for a backward pass.
 #pragma once
 
 #include <stretto/plan/action.hpp>

@@ -5,10 +5,10 @@
 //
 //     rank 0 | 0F0 0F1 2F0 2F1 0F2     2B0---- 0F3 2B1---- 2F2 0B0---- 2F3 0B1----     2B2----     2B3---- 0B2---- 0B3----
 //     rank 1 |     1F0 1F1 3F0 3B0---- 3F1 3B1---- 1F2 1B0---- 1F3 1B1---- 3F2 3B2---- 3F3 3B3---- 1B2---- 1B3----
-// Bubble: (ranks - 1) * (t_forward + t_backward) / chunks.
+// Bubble: (ranks - 1) * (t_forward + t_backward) / chunks, from as many micro-batches as ranks on.
 // Peak activations: min(micro_batches * chunks, (chunks - 1) * group + 2 * (ranks - 1) + 1) / chunks on rank 0.
 // Groups: with `group` = N, Megatron's: N at a time and a smaller last group; a rest smaller than the ranks is refused, as
-// there, since many of those deadlock. Without, rounds: as many groups of at least `ranks` as there can be; where torch needs them to divide the
+// there, since some of those deadlock. Without, rounds: as many groups of at least `ranks` as there can be; where torch needs them to divide the
 // micro-batches, ours differ by one in size, larger first, so every number of micro-batches has a plan.
 // Source: Narayanan et al., SC 2021; group size as in Megatron-LM; rounds as in torch.distributed.pipelining.
 #pragma once

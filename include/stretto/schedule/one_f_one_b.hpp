@@ -8,7 +8,7 @@
 //     rank 2 |       F0 B0--- F1 B1--- F2 B2--- F3 B3--- F4 B4---
 // Bubble: (ranks - 1) * (t_forward + t_backward).  Peak activations on rank r: min(ranks - r, micro_batches).
 // A message's latency c is on the steady state's cycle: it adds c * (2 * micro_batches * (ranks - 1) / ranks + 2 * (ranks - 2)),
-// where ranks divide micro_batches and there are at least twice as many.
+// where ranks divide micro_batches.
 // Source: Narayanan et al., PipeDream-Flush, ICML 2021; Fan et al., DAPPLE, PPoPP 2021.
 #pragma once
 
