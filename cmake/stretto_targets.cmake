@@ -29,6 +29,7 @@ function(stretto_sanitize target)
     endif()
     target_compile_options(${target} PRIVATE ${flags})
     target_link_options(${target} PRIVATE ${flags})
+    target_compile_definitions(${target} PRIVATE STRETTO_SANITIZED)  # no compiler but g++ says so by itself
   endif()
 endfunction()
 

@@ -2,7 +2,7 @@
 //
 // Large blocks on large pages, for plans of millions of actions: a plan is written once from end to end, so most of
 // what a small page costs is its first touch. Where the system has no large pages on request, this is malloc.
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef STRETTO_SANITIZED
 #include <sys/mman.h>
 
 #include <cstddef>

@@ -182,7 +182,7 @@ TEST_CASE("what can't be written is an error") {
   CHECK(run("csv 1f1b --ranks 4 --micro-batches 4 > /dev/full").status == 2);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which takes terabytes of address space for itself
+#ifndef STRETTO_SANITIZED  // which takes terabytes of address space for itself
 TEST_CASE("a plan of 33 million actions is measured within 2 GiB") {
   const std::string limited = "sh -c 'ulimit -v 2097152; exec \"$0\" metrics 1f1b --ranks 16384 --micro-batches 1024' " STRETTO_EXPLORE;
   FILE* pipe = popen(limited.c_str(), "r");

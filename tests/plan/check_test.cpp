@@ -142,6 +142,28 @@ TEST_CASE("a schedule without a plan for its sizes says which would do") {
         "stretto: 1f1b has no plan for micro-batches = 1048576: the plan would have more than 2147483647 actions; use fewer");
 }
 
+TEST_CASE("an edge between ranks that nothing carries over is refused, in an order as in a program") {
+  draft d;
+  d.hops_of = {{{0, 0}}, {{0, 1}}};  // a stage with two owners
+  d.route_index = {0, 1};
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0)}, {action::forward(0, 1), action::backward(0, 1)}};
+  CHECK(check(make_plan(d)).ok());
+  d.order_of[0].push_back(action::of(pass::reduce_grad, 0, 0));
+  CHECK(check(make_plan(d)).words.str() ==
+        "stretto: bad graph: 0REDUCE_GRAD on rank 0 waits for W of another rank, along row 6 of the edge table, which carries no message; "
+        "mend the edge table");
+  d.order_of[0].pop_back();
+  const int u = d.kinds.add(pass_kind{.name = "U", .by = scope::rank, .group = 0});
+  d.kinds.add(edge{pass::backward_input, relation::group, static_cast<pass_id>(u)});
+  d.members_of = {{1}};
+  d.order_of[1].insert(d.order_of[1].begin(), {action::of(static_cast<pass_id>(u), 1, 0), action::of(static_cast<pass_id>(u), 1, 1)});
+  CHECK(check(make_plan(d)).words.str() ==
+        "stretto: bad graph: 0Ia0 on rank 0 waits for U of a group that the rank isn't in, along row 7 of the edge table, which carries no "
+        "message; mend the edge table");
+  CHECK_THROWS_AS(lower(make_plan(d)), error);
+  CHECK_THROWS_AS(simulate(make_plan(d)), error);
+}
+
 TEST_CASE("a long ring is told by its first links and its last") {
   draft d;
   const int n = 12;
@@ -153,7 +175,7 @@ TEST_CASE("a long ring is told by its first links and its last") {
   const int s = ring.kinds.add(pass_kind{.name = "S"});
   ring.kinds.edge_count = 0;
   for (int r = 0; r < n; ++r) {
-    ring.kinds.add(edge{static_cast<pass_id>(s), relation::skip, pass::forward, {}, hops::all, (r + 1) % n, r});
+    ring.kinds.add(edge{static_cast<pass_id>(s), relation::skip, pass::forward, "K", hops::all, (r + 1) % n, r});
     ring.order_of.push_back({action::of(static_cast<pass_id>(s), r, 0), action::forward(r, 0)});
   }
   const verdict v = check(make_plan(ring));

@@ -199,7 +199,7 @@ bool is_ring(const auto& cycle) {
 
 }  // namespace
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef STRETTO_SANITIZED
 constexpr int permutations = 40;  // some ten times slower: the full number is for the plain build
 #else
 constexpr int permutations = 300;

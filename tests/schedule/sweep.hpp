@@ -14,14 +14,13 @@
 namespace sweep {
 
 /// Under a sanitizer, which is some ten times slower, one size in so many is looked at.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef STRETTO_SANITIZED
 inline constexpr int thin = 6;
 inline constexpr int scarce = 20;  // so many times fewer cases are asked for
 #else
 inline constexpr int thin = 1;
 inline constexpr int scarce = 1;
 #endif
-
 
 template <class S>
 constexpr bool takes_chunks() {

@@ -100,7 +100,9 @@ constexpr void speak(const plan_view& p, verdict& v) {
       if (v.step >= 0 && rank < 0)
         t.add("row ", v.step, " of the edge table joins passes or places that don't fit it");
       else if (rank >= 0)
-        t.add("rank ", rank, " step ", v.step, " (", name.str(), ") waits for another rank along an edge that carries no message");
+        t.add(name.str(), " on rank ", rank, " waits for ", g.passes[g.edges[v.what.peer].producer].name,
+              g.edges[v.what.peer].how == relation::group ? " of a group that the rank isn't in, along row " : " of another rank, along row ",
+              static_cast<int>(v.what.peer), " of the edge table, which carries no message");
       else
         t.add("pass ", g.has(v.what.pass) ? g.passes[v.what.pass].name : label("?"), " covers a pass of another lane, scope or share, names a group that the plan lacks, or has a name that isn't capital letters of its own");
       break;

@@ -17,6 +17,55 @@ namespace stretto::inline v0::detail {
 
 constexpr finding at(fault f, int rank, std::int64_t step, const action& what) { return {f, rank, static_cast<int>(step), what}; }
 
+/// A place where a row joins two ranks and neither a message nor a collective carries it over: a stage with two owners that
+/// does something once a step, say, or a rank that waits for a collective of a group that it isn't in. The finding's peer
+/// is the row.
+constexpr finding silent_crossing(const plan_view& p) {
+  const graph& g = *p.passes;
+  heap_array<std::int32_t> first_of(p.routes, -1);  // micro-batch that makes the route
+  for (int m = p.micro_batches - 1; m >= 0; --m) first_of[p.route_index(m)] = m;
+  std::uint32_t done = 0;  // by some action in the lists
+  for (int k = 0; k < g.pass_count; ++k) done |= (p.used >> k & 1) != 0 && g.has(k) ? g.cover(static_cast<pass_id>(k)) : 0;
+  for (int e = 0; e < g.edge_count; ++e) {
+    const edge& row = g.edges[e];
+    if (!row.message.empty() || (done >> row.consumer & 1) == 0) continue;
+    const pass_kind& consumer = g.passes[row.consumer];
+    const pass_kind& producer = g.passes[row.producer];
+    const auto found = [&](int rank, int place, int m) {
+      action a = action::of(row.consumer, place, m);
+      a.peer = e;
+      return finding{fault::bad_graph, rank, -1, a};
+    };
+    const bool once = consumer.per == share::step, collective = row.how == relation::group;
+    if (collective && p.group_size(producer.group) == 0) continue;  // nobody does it, so nobody waits
+    if (consumer.by == scope::rank) {
+      const bool to_end = producer.by == scope::stage && (row.how == relation::first_hop || row.how == relation::last_hop);
+      for (int i = 0; i < p.group_size(consumer.group) && (collective || to_end); ++i) {
+        const int rank = p.group_member(consumer.group, i);
+        if (collective && !p.in_group(producer.group, rank)) return found(rank, rank, 0);
+        for (int r = 0; r < p.routes && to_end; ++r)
+          if (first_of[r] >= 0 && p.route(r).rank_of(row.how == relation::first_hop ? p.route(r).first() : p.route(r).last()) != rank)
+            return found(rank, rank, first_of[r]);
+      }
+      continue;
+    }
+    for (int i = 0; i < p.routes; ++i) {
+      const route_view r = p.route(i);
+      for (int s = 0; s < p.stages && first_of[i] >= 0; ++s) {
+        if (r.rank_of(s) < 0 || (!once && !row_holds_at(row, r, s))) continue;
+        const int here = once ? p.owner(row.consumer, s, 0) : r.rank_of(s);
+        if (collective && !p.in_group(producer.group, here)) return found(here, s, first_of[i]);
+        if (collective || (once && producer.by == scope::rank)) continue;
+        const int place = once ? s : place_at(row, r, s);
+        if (place < 0) continue;
+        const bool of_step = producer.by == scope::stage && producer.per == share::step;
+        if ((of_step ? p.owner(row.producer, place, 0) : r.rank_of(place)) != here) return found(here, s, first_of[i]);
+      }
+    }
+  }
+  return {};
+}
+
 /// Graph and routes: what no order can mend.
 constexpr finding frame_fault(const plan_view& p) {
   const graph& g = *p.passes;
@@ -56,7 +105,7 @@ constexpr finding frame_fault(const plan_view& p) {
       return at(fault::bad_route, member, -1, action::of(0, -1, 0));
   for (int k = 0; k < g.pass_count; ++k)
     if (g.has(k) && (g.passes[k].group >= p.groups || g.passes[k].group < -1)) return at(fault::bad_graph, -1, -1, action::of(static_cast<pass_id>(k), 0, 0));
-  return {};
+  return silent_crossing(p);
 }
 
 /// Why `a` can't stand on `rank`.

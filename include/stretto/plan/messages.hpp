@@ -111,10 +111,6 @@ struct message_table {
         for_each_input(p, w, list[i], r, [&](const input& in) {
           if (in.rank == r || g.edges[in.row].how == relation::group) return true;
           const edge& row = g.edges[in.row];
-          if (row.message.empty()) {
-            lacks = fault::bad_graph;
-            return false;
-          }
           const pass_id carried = static_cast<pass_id>(in.row);
           const std::int64_t m = id(w, in.row, row.consumer, list[i].stage, list[i].micro_batch, list[i].slice);
           if (send_step[m] < 0) {

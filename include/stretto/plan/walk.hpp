@@ -48,7 +48,12 @@ constexpr std::int64_t nodes_needed(const plan_view& p) {
   heap_array<std::int64_t> passed(p.routes, 0);  // micro-batches of each route
   for (int m = 0; m < p.micro_batches && p.routes > 1; ++m) ++passed[p.route_index(m)];
   if (p.routes == 1) passed[0] = p.micro_batches;
-  std::int64_t hops_in_all = 0;
+  std::int64_t hops_in_all = 0, stages = 0;  // stages that some route passes
+  for (int s = 0; s < p.stages; ++s) {
+    int r = 0;
+    while (r < p.routes && p.route(r).rank_of(s) < 0) ++r;
+    stages += r < p.routes;
+  }
   for (int r = 0; r < p.routes; ++r) {
     std::int64_t here = 0;
     for (int s = 0; s < p.stages; ++s) here += p.route(r).rank_of(s) >= 0;
@@ -63,7 +68,7 @@ constexpr std::int64_t nodes_needed(const plan_view& p) {
     if (kind.by == scope::rank)
       needed += p.group_size(kind.group) * m * q;
     else if (kind.per == share::step)
-      needed += p.stages;
+      needed += stages;
     else
       needed += hops_in_all * q;
   }
