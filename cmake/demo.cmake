@@ -4,7 +4,7 @@
 #
 # Builds the tool stretto-explore and lets it show what it does. Needs a C++20 compiler and ninja or make, which are
 # installed as in test.cmake if they are missing. What can be set is listed in stretto_setup.cmake.
-cmake_minimum_required(VERSION 3.20)
+cmake_minimum_required(VERSION 3.21)
 include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
 
 if(NOT DEFINED BUILD_DIR)

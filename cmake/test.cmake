@@ -6,7 +6,7 @@
 # everything, runs every test, and runs those that execute code once more under AddressSanitizer and
 # UndefinedBehaviorSanitizer. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none failed.
 # What can be set is listed in stretto_setup.cmake.
-cmake_minimum_required(VERSION 3.20)
+cmake_minimum_required(VERSION 3.21)
 include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
 
 if(NOT DEFINED BUILD_DIR)

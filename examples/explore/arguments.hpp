@@ -51,9 +51,9 @@ inline std::string nearest(std::string_view word, const std::vector<std::string>
 inline std::int64_t integer(std::string_view flag, std::string_view word, std::int64_t least, std::int64_t most) {
   std::int64_t n = 0;
   const auto r = std::from_chars(word.data(), word.data() + word.size(), n);
-  if (r.ec != std::errc{} || r.ptr != word.data() + word.size())
+  if ((r.ec != std::errc{} && r.ec != std::errc::result_out_of_range) || r.ptr != word.data() + word.size())
     refuse(std::string(flag) + " takes a whole number, not '" + std::string(word) + "'");
-  if (n < least || n > most)
+  if (r.ec != std::errc{} || n < least || n > most)
     refuse(std::string(flag) + " takes a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not " + std::string(word));
   return n;
 }
@@ -95,6 +95,7 @@ struct decimal {
         refuse(std::string(flag) + " takes decimals of at most twelve digits, not '" + std::string(word) + "'");
       }
     }
+    for (; d.behind > 0 && d.digits % 10 == 0; --d.behind) d.digits /= 10;  // 1.50 is 1.5
     if (!any) refuse(std::string(flag) + " takes decimals, not '" + std::string(word) + "'");
     return d;
   }
@@ -112,6 +113,8 @@ class arguments {
   arguments(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) words_.emplace_back(argv[i]);
   }
+
+  bool empty() const { return words_.empty(); }
 
   bool help() const {
     for (const auto& w : words_)
@@ -141,7 +144,14 @@ class arguments {
   /// Every word must have been taken.
   void finish(const std::string& who, const std::string& takes) const {
     if (words_.empty()) return;
-    refuse(who + " doesn't take '" + words_.front() + "'; it takes " + takes);
+    const std::string flag = words_.front().substr(0, words_.front().find('='));
+    std::string meant;
+    for (std::string f : split(takes)) {
+      f = f.substr(0, f.find(' ', 1));
+      f.erase(0, f.find_first_not_of(' '));
+      if (f.rfind("--", 0) == 0 && flag.rfind("--", 0) == 0 && distance(flag, f) <= std::max<int>(2, static_cast<int>(flag.size() - 2) / 4) && (meant.empty() || distance(flag, f) < distance(flag, meant))) meant = f;
+    }
+    refuse(who + " doesn't take '" + words_.front() + "'; " + (meant.empty() ? "" : "did you mean " + meant + "? ") + "it takes " + takes);
   }
 
  private:

@@ -15,6 +15,7 @@ constexpr const char* help_text = R"(stretto-explore: plans of pipeline schedule
   stretto-explore metrics NAME SIZES        makespan, bubble, peaks, counts
   stretto-explore check   FILE.csv          whether the lists are complete, ordered and free of deadlock
 
+FILE.csv (or -, standard input) may stand for NAME and SIZES, too.
 SIZES are --ranks P --micro-batches M and, where the schedule takes them, --chunks V, --slices Q and its own options.
 With every NAME:
   --lowered             with sends and receives, placed eagerly
@@ -54,7 +55,7 @@ int list(arguments& a) {
   stretto::all_schedules::each([&](auto s) {
     std::string name = s.name;
     name.resize(std::max<std::size_t>(name.size(), 18), ' ');
-    out += name + " " + s.summary + "; needs " + s.needs + "; takes " + flags_of<decltype(s)>() + "\n";
+    out += name + " " + s.summary + "; needs " + s.needs + "; takes " + flags_of<decltype(s)>() + "; type " + type_name<decltype(s)>() + "\n";
   });
   put(out);
   return 0;
@@ -117,16 +118,9 @@ int check(arguments& a) {
   if (a.value("--links", word)) links = model(word);
   const bool lower = a.flag("--lowered");
   if (path.empty()) path = a.word();
-  if (path.empty()) refuse("check needs a file; stretto-explore check FILE.csv, or - for standard input");
+  if (path.empty() && a.empty()) refuse("check needs a file; stretto-explore check FILE.csv, or - for standard input");
   a.finish("check", "a file, --links MODEL, --lowered");
-  stretto::plan p;
-  try {
-    p = stretto::make_plan(stretto::from_csv(read_file(path)));
-  } catch (const usage_error&) {
-    throw;
-  } catch (const stretto::error& e) {
-    throw usage_error(e.what());
-  }
+  stretto::plan p = plan_of_file(path);
   const bool about_messages = links.which != stretto::link_model::kind::by_plan && links.which != stretto::link_model::kind::buffered;
   stretto::verdict v = stretto::check(p, p.lowered ? links : stretto::links::buffered);
   const bool placed = v.ok() && !p.lowered && (lower || about_messages);
@@ -150,6 +144,15 @@ int run(arguments& a) {
     return 0;
   }
   const std::string command = a.word();
+  if (command == "help") {
+    put(help_text);
+    return 0;
+  }
+  if (command == "version" || a.flag("--version")) {
+    put("stretto " + std::to_string(stretto::version.of_major) + "." + std::to_string(stretto::version.of_minor) + "." +
+        std::to_string(stretto::version.of_patch) + "\n");
+    return 0;
+  }
   if (command == "list") return list(a);
   if (command == "csv") return csv(a);
   if (command == "grid") return grid(a);

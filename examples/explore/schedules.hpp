@@ -6,7 +6,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 
@@ -27,22 +26,12 @@ inline void set(std::string_view flag, std::string_view word, stretto::drain_ord
     refuse(std::string(flag) + " takes ascending or descending, not '" + std::string(word) + "'");
 }
 
-template <class S>
-constexpr bool takes_chunks() {
-  if constexpr (requires { S::takes_chunks; }) return S::takes_chunks;
-  return false;
-}
-template <class S>
-constexpr bool takes_slices() {
-  if constexpr (requires { S::takes_slices; }) return S::takes_slices;
-  return false;
-}
 
 template <class S>
 std::string flags_of() {
   std::string f = "--ranks P, --micro-batches M";
-  if (takes_chunks<S>()) f += ", --chunks V";
-  if (takes_slices<S>()) f += ", --slices Q";
+  if (stretto::takes_chunks<S>()) f += ", --chunks V";
+  if (stretto::takes_slices<S>()) f += ", --slices Q";
   if constexpr (requires(S& s) { s.options([](auto&&...) {}); }) {
     S s;
     s.options([&](const char* name, auto&, const char*) { f += std::string(", --") + name; });
@@ -57,17 +46,24 @@ inline std::vector<std::string> names() {
 }
 
 inline std::string read_file(const std::string& path) {
-  if (path == "-") {
-    std::string text;
-    char block[4096];
-    for (std::size_t n; (n = std::fread(block, 1, sizeof block, stdin)) > 0;) text.append(block, n);
-    return text;
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in || text.fail()) refuse("the file '" + path + "' can't be read; give a readable file, or - for standard input");
-  return text.str();
+  std::FILE* const in = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  std::string text;
+  char block[4096];
+  if (in != nullptr)
+    for (std::size_t n; (n = std::fread(block, 1, sizeof block, in)) > 0;) text.append(block, n);
+  const bool failed = in == nullptr || std::ferror(in) != 0;
+  if (in != nullptr && in != stdin) std::fclose(in);
+  if (failed) refuse("the file '" + path + "' can't be read; give a readable file, or - for standard input");
+  return text;
+}
+
+/// The name of a schedule's type, as a program writes it: "one_f_one_b".
+template <class S>
+std::string type_name() {
+  std::string name = __PRETTY_FUNCTION__;  // … [with S = stretto::v0::one_f_one_b; …]
+  name.erase(0, name.find("S = ") + 4);
+  name.erase(name.find_first_of(";]"));
+  return name.substr(name.rfind(':') + 1);
 }
 
 /// What passes cost and hold, from --costs --latency --costs-file --memory --peak.
@@ -75,6 +71,7 @@ struct pricing {
   stretto::costs costs;
   stretto::holding holding;
   double peak = 0;  ///< limit for searches, in units of a forward; 0: none
+  std::string specials;  ///< the file that gave costs of ranks and stages
 
   void read(arguments& a) {
     std::string v;
@@ -122,6 +119,7 @@ struct pricing {
         refuse(where + " is not 'rank R PASS COST' or 'stage S PASS COST'; mend it");
       const int pass = g.find(w[2]);
       if (pass < 0 || !g.is_node(pass)) refuse(where + " names pass '" + w[2] + "'; a cost is given for F, I or W (B costs I + W)");
+      specials = path;
       costs.specials.push_back({w[0] == "rank" ? stretto::scope::rank : stretto::scope::stage,
                                 static_cast<int>(integer(where, w[1], 0, 1'000'000'000)), static_cast<stretto::pass_id>(pass),
                                 number(where, w[3])});
@@ -129,7 +127,17 @@ struct pricing {
   }
 };
 
-/// A named schedule with its sizes, made into a plan.
+/// The plan of a CSV file; what can't be read is an error of use.
+inline stretto::plan plan_of_file(const std::string& path) {
+  const std::string text = read_file(path);
+  try {
+    return stretto::make_plan(stretto::from_csv(text));
+  } catch (const stretto::error& e) {
+    throw usage_error(e.what());
+  }
+}
+
+/// A named schedule with its sizes, or a file, made into a plan.
 struct chosen {
   std::string name;
   stretto::sizes sizes;
@@ -138,12 +146,31 @@ struct chosen {
   stretto::plan plan;
 };
 
-/// Reads NAME and its flags, and `more` flags of the command, then makes the plan.
+/// Reads NAME (or FILE.csv) and its flags, and `more` flags of the command, then makes the plan.
 template <class More>
 chosen choose(const std::string& command, arguments& a, const std::string& more_flags, More&& more) {
   chosen c;
   c.name = a.word();
   if (c.name.empty()) refuse(command + " needs the name of a schedule; " + nearest("", names()));
+  const auto of_every_name = [&](const std::string& takes) {
+    c.prices.read(a);
+    c.lowered = a.flag("--lowered");
+    more(a);
+    a.finish(c.name, takes + "--lowered, --costs F,I,W, --latency C, --costs-file FILE, --memory F,I,W, --peak K" + more_flags);
+  };
+  const auto made = [&](stretto::plan p) {
+    c.plan = std::move(p);
+    for (const auto& one : c.prices.costs.specials)
+      if (const bool of_rank = one.of == stretto::scope::rank; one.index >= (of_rank ? c.plan.ranks : c.plan.stages))
+        refuse(c.prices.specials + " gives a cost for " + (of_rank ? "rank " : "stage ") + std::to_string(one.index) + ", and the plan has " +
+               std::to_string(of_rank ? c.plan.ranks : c.plan.stages) + (of_rank ? " ranks" : " stages") + ", numbered from 0; mend the file");
+    if (c.lowered && !c.plan.lowered) c.plan = stretto::lower(c.plan);
+  };
+  if (c.name == "-" || (c.name.size() > 4 && c.name.substr(c.name.size() - 4) == ".csv")) {
+    of_every_name("");
+    made(plan_of_file(c.name));
+    return c;
+  }
   bool found = false;
   stretto::all_schedules::each([&](auto s) {
     using S = decltype(s);
@@ -157,22 +184,22 @@ chosen choose(const std::string& command, arguments& a, const std::string& more_
       return true;
     };
     const bool ranks = count("--ranks", c.sizes.ranks), batches = count("--micro-batches", c.sizes.micro_batches);
-    if (takes_chunks<S>()) count("--chunks", c.sizes.chunks);
-    if (takes_slices<S>()) count("--slices", c.sizes.slices);
+    if (stretto::takes_chunks<S>()) count("--chunks", c.sizes.chunks);
+    if (stretto::takes_slices<S>()) count("--slices", c.sizes.slices);
     if constexpr (requires { s.options([](auto&&...) {}); })
       s.options([&](const char* name, auto& member, const char*) {
         const std::string flag = std::string("--") + name;
         if (a.value(flag, v)) set(flag, v, member);
       });
-    c.prices.read(a);
-    c.lowered = a.flag("--lowered");
-    more(a);
-    a.finish(c.name, flags_of<S>() + ", --lowered, --costs F,I,W, --latency C, --costs-file FILE, --memory F,I,W, --peak K" + more_flags);
+    of_every_name(flags_of<S>() + ", ");
     if (!ranks) refuse(c.name + " needs --ranks P; it takes " + flags_of<S>());
     if (!batches) refuse(c.name + " needs --micro-batches M; it takes " + flags_of<S>());
-    c.plan = stretto::make_plan(s, c.sizes);
-    if (c.lowered) c.plan = stretto::lower(c.plan);
+    made(stretto::make_plan(s, c.sizes));
   });
+  if (!found)
+    stretto::all_schedules::each([&](auto s) {
+      if (c.name == type_name<decltype(s)>()) refuse("there is no schedule '" + c.name + "', which is its type; it is called " + s.name);
+    });
   if (!found) refuse("there is no schedule '" + c.name + "'; " + nearest(c.name, names()));
   return c;
 }

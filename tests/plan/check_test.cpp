@@ -86,7 +86,7 @@ TEST_CASE("a group without members holds nobody") {
   draft d;
   d.order_of = {{action::forward(0, 0), action::backward(0, 0)}};
   d.members_of = {{}};
-  const pass_id s = static_cast<pass_id>(d.kinds.add(pass_kind{.name = "S", .by = scope::rank, .group = 0}));
+  const pass_id s = d.kinds.add(pass_kind{.name = "S", .by = scope::rank, .group = 0});
   d.kinds.add(edge{pass::backward_input, relation::group, s, {}, hops::last});
   CHECK(check(make_plan(d)).words.str() == "");
 }
@@ -150,16 +150,15 @@ TEST_CASE("an edge between ranks that nothing carries over is refused, in an ord
   CHECK(check(make_plan(d)).ok());
   d.order_of[0].push_back(action::of(pass::reduce_grad, 0, 0));
   CHECK(check(make_plan(d)).words.str() ==
-        "stretto: bad graph: 0REDUCE_GRAD on rank 0 waits for W of another rank, along row 6 of the edge table, which carries no message; "
-        "mend the edge table");
+        "stretto: bad graph: row 6 of the edge table (REDUCE_GRAD after W) carries no message, but on rank 0 0REDUCE_GRAD waits for another "
+        "rank along it; mend the graph");
   d.order_of[0].pop_back();
-  const int u = d.kinds.add(pass_kind{.name = "U", .by = scope::rank, .group = 0});
-  d.kinds.add(edge{pass::backward_input, relation::group, static_cast<pass_id>(u)});
+  const pass_id u = d.kinds.add(pass_kind{.name = "U", .by = scope::rank, .group = 0});
+  d.kinds.add(edge{pass::backward_input, relation::group, u});
   d.members_of = {{1}};
-  d.order_of[1].insert(d.order_of[1].begin(), {action::of(static_cast<pass_id>(u), 1, 0), action::of(static_cast<pass_id>(u), 1, 1)});
+  d.order_of[1].insert(d.order_of[1].begin(), {action::of(u, 1, 0), action::of(u, 1, 1)});
   CHECK(check(make_plan(d)).words.str() ==
-        "stretto: bad graph: 0Ia0 on rank 0 waits for U of a group that the rank isn't in, along row 7 of the edge table, which carries no "
-        "message; mend the edge table");
+        "stretto: bad graph: row 7 of the edge table (I after U) waits for a group, and rank 0, which does 0Ia0, isn't in it; mend the graph");
   CHECK_THROWS_AS(lower(make_plan(d)), error);
   CHECK_THROWS_AS(simulate(make_plan(d)), error);
 }
@@ -172,11 +171,11 @@ TEST_CASE("a long ring is told by its first links and its last") {
   CHECK(check(make_plan(d)).cycle.size() == 1);
   draft ring;  // rank r waits for rank r + 1 alone
   ring.kinds = inference();
-  const int s = ring.kinds.add(pass_kind{.name = "S"});
+  const pass_id s = ring.kinds.add(pass_kind{.name = "S"});
   ring.kinds.edge_count = 0;
   for (int r = 0; r < n; ++r) {
-    ring.kinds.add(edge{static_cast<pass_id>(s), relation::skip, pass::forward, "K", hops::all, (r + 1) % n, r});
-    ring.order_of.push_back({action::of(static_cast<pass_id>(s), r, 0), action::forward(r, 0)});
+    ring.kinds.add(edge{s, relation::skip, pass::forward, label(std::string(1, static_cast<char>('A' + r))), hops::all, (r + 1) % n, r});
+    ring.order_of.push_back({action::of(s, r, 0), action::forward(r, 0)});
   }
   const verdict v = check(make_plan(ring));
   CHECK(v.kind == fault::deadlock);

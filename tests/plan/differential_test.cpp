@@ -257,19 +257,19 @@ draft random_frame(dice& roll) {
     if (members.empty()) members.push_back(0);
     d.members_of = {members};
     const bool whole = roll.between(0, 2) == 0;
-    const int u = g.add(pass_kind{.name = "U", .on = roll.between(0, 1) == 0 ? lane::compute : lane::collective, .by = scope::rank,
+    const pass_id u = g.add(pass_kind{.name = "U", .on = roll.between(0, 1) == 0 ? lane::compute : lane::collective, .by = scope::rank,
                                   .per = shares[whole ? 1 : 0], .group = roll.between(0, 1) - 1});
-    g.add(edge{static_cast<pass_id>(u), relation::last_hop, pass::forward, whole ? label() : label("U")});
-    if (trains) g.add(edge{pass::backward_input, relation::group, static_cast<pass_id>(u), {}, roll.between(0, 1) == 0 ? hops::last : hops::all});
+    g.add(edge{u, relation::last_hop, pass::forward, whole ? label() : label("U")});
+    if (trains) g.add(edge{pass::backward_input, relation::group, u, {}, roll.between(0, 1) == 0 ? hops::last : hops::all});
   }
   if (roll.between(0, 2) == 0) {  // work beside the forward pass, on a lane of its own
-    const int v = g.add(pass_kind{.name = "V", .on = lane::copy_out, .per = shares[roll.between(0, 1)]});
-    g.add(edge{static_cast<pass_id>(v), relation::same_place, pass::forward});
-    if (trains && roll.between(0, 1) == 0) g.add(edge{pass::backward_input, relation::same_place, static_cast<pass_id>(v)});
+    const pass_id v = g.add(pass_kind{.name = "V", .on = lane::copy_out, .per = shares[roll.between(0, 1)]});
+    g.add(edge{v, relation::same_place, pass::forward});
+    if (trains && roll.between(0, 1) == 0) g.add(edge{pass::backward_input, relation::same_place, v});
   }
   if (trains && roll.between(0, 2) == 0) {  // an optimizer, once a step
-    const int o = g.add(pass_kind{.name = "O", .by = roll.between(0, 1) == 0 ? scope::rank : scope::stage, .per = share::step});
-    g.add(edge{static_cast<pass_id>(o), relation::same_place, pass::backward_weight});
+    const pass_id o = g.add(pass_kind{.name = "O", .by = roll.between(0, 1) == 0 ? scope::rank : scope::stage, .per = share::step});
+    g.add(edge{o, relation::same_place, pass::backward_weight});
   }
   if (d.stage_count > 1 && roll.between(0, 2) == 0) {  // a skip connection, either way round: some are circles
     const int from = roll.between(0, d.stage_count - 1);

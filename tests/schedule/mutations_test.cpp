@@ -26,7 +26,6 @@ struct changed {
   bool is_program;
 
   graph passes(const sizes&) const { return kinds; }
-  bool lowered() const { return is_program; }
   void order(const sizes&, int rank, auto&& put) const {
     for (const action& a : rows[static_cast<std::size_t>(rank)]) put(a);
   }

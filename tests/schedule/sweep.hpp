@@ -23,16 +23,6 @@ inline constexpr int scarce = 1;
 #endif
 
 template <class S>
-constexpr bool takes_chunks() {
-  if constexpr (requires { S::takes_chunks; }) return S::takes_chunks;
-  return false;
-}
-template <class S>
-constexpr bool takes_slices() {
-  if constexpr (requires { S::takes_slices; }) return S::takes_slices;
-  return false;
-}
-template <class S>
 constexpr bool takes_group = requires(S& s) { s.group = 1; };
 
 using lists = std::vector<std::vector<stretto::action>>;

@@ -6,6 +6,10 @@
 // mangled name says which it is. The number in the namespace is the major version.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "stretto: this needs C++20; compile with -std=c++20, or link the CMake target stretto::stretto"
+#endif
+
 #define STRETTO_VERSION_MAJOR 0
 #define STRETTO_VERSION_MINOR 1
 #define STRETTO_VERSION_PATCH 0

@@ -7,10 +7,14 @@
 //
 //     cell    := stage PASS [micro-batch [s slice] [> place]] | ( cell ; cell ) OVERLAP_F_B | nothing
 //     PASS    := the name of a pass of the graph, or SEND_ or RECV_ and the name of an edge's messages
-// Nothing is an idle cell: it is read and dropped. Reading is strict: what isn't in the grammar is an error with line and
-// column, never skipped. Extensions beyond torch's grammar: s, the slice; a lower-case letter before the micro-batch,
-// which names one of several routes (0Fa3 and 0Fb3 are micro-batch 3 of the first and of the second); and, where one pass
-// sends to several places, > and the place (3SEND_S0>2).
+//     route   := "route" (stage @ rank)… : (micro-batch [- micro-batch])…        rows behind those of the ranks
+//     group   := "group" rank…                                                   likewise
+// Nothing is an idle cell: it is read and dropped; blanks around cells are, too, and a row may end in CR LF. Else reading
+// is strict: what isn't in the grammar is an error with line and column, never skipped. Extensions beyond torch's grammar:
+// s, the slice; where one pass sends to several places, > and the place (3SEND_S0>2); and routes. Several that pass all
+// stages in turn are told apart by a lower-case letter before the micro-batch (0Fa3 and 0Fb3 are micro-batch 3 of the
+// first and of the second); others are written down in rows of their own (route 0@0 2@2 : 1 3-5), and so are groups of
+// ranks, in their order.
 #pragma once
 
 #include <string>
@@ -26,6 +30,7 @@ namespace stretto::inline v0 {
 inline std::string to_csv(const plan_view& p) {
   const naming name(p);
   std::string out;
+  if (p.ranks == 0) return out;
   const auto cell = [&](const action& a) {
     out += name(a).str();
     if (a.kind == role::send && detail::fans_out(*p.passes, a.pass)) {
@@ -45,6 +50,27 @@ inline std::string to_csv(const plan_view& p) {
       second = first;
     }
     if (list.count == 0) out += ',';  // a rank with nothing to do
+    out += '\n';
+  }
+  const bool known = name.by_letter() || (p.routes == 1 && in_turn(p.route(0)));
+  for (int i = 0; i < p.routes && !known; ++i) {
+    const route_view r = p.route(i);
+    out += "route";
+    for (int s = r.first(); s >= 0; s = r.next(s)) out += " " + std::to_string(s) + "@" + std::to_string(r.rank_of(s));
+    out += " :";
+    for (int m = 0; m < p.micro_batches; ++m) {
+      if (p.route_index(m) != i) continue;
+      int last = m;
+      while (last + 1 < p.micro_batches && p.route_index(last + 1) == i) ++last;
+      out += " " + std::to_string(m);
+      if (last > m) out += "-" + std::to_string(last);
+      m = last;
+    }
+    out += '\n';
+  }
+  for (int g = 0; g < p.groups; ++g) {
+    out += "group";
+    for (int i = 0; i < p.group_size(g); ++i) out += " " + std::to_string(p.group_member(g, i));
     out += '\n';
   }
   return out;

@@ -75,8 +75,12 @@ class csv_reader {
   }
 
   constexpr void row() {
-    out.value.order_of.emplace_back();
     blanks();
+    if (peek() == 'r') return route_row();
+    if (peek() == 'g') return group_row();
+    if (!out.value.hops_of.empty() || !out.value.members_of.empty())
+      return fail("a rank's row stands behind those of routes or groups; put it before them");
+    out.value.order_of.emplace_back();
     if (end_of_row()) return fail("the row is empty; write a single comma for a rank that has nothing to do, or take the row out");
     while (out.ok()) {
       blanks();
@@ -90,11 +94,55 @@ class csv_reader {
       if (peek() != ',') return unexpected("a comma or the end of the row");
       ++at;
     }
-    if (!out.ok()) return;
+    if (out.ok()) next_line();
+  }
+
+  constexpr void next_line() {
     if (at < in.size() && in[at] == '\r') ++at;
     if (at < in.size()) ++at;
     ++line;
     line_begin = at;
+  }
+
+  /// route 0@0 2@2 : 1 3-5
+  constexpr void route_row() {
+    constexpr std::string_view word = "route";
+    if (in.substr(at, word.size()) != word) return unexpected("a cell, or the word route or group,");
+    at += word.size();
+    draft& d = out.value;
+    d.hops_of.emplace_back();
+    const int ranks = static_cast<int>(d.order_of.size()), index = static_cast<int>(d.hops_of.size()) - 1;
+    for (blanks(); out.ok() && peek() != ':'; blanks()) {
+      const int from = column(), stage = number("a stage number or a colon");
+      if (!out.ok()) return;
+      if (peek() != '@') return unexpected("@ behind the stage of a hop");
+      ++at;
+      const int rank = number("the rank of a hop");
+      if (!out.ok()) return;
+      if (rank >= ranks) return fail_at(line, from, "the route passes rank ", rank, ", and the text has ", ranks, " rows for ranks");
+      for (const hop& h : d.hops_of.back())
+        if (h.stage == stage) return fail_at(line, from, "the route passes stage ", stage, " twice; a route passes a stage at most once");
+      d.hops_of.back().push_back({stage, rank});
+    }
+    if (!out.ok()) return;
+    ++at;
+    for (blanks(); out.ok() && !end_of_row(); blanks()) {
+      const int from = column(), first = number("a micro-batch number");
+      int last = first;
+      if (out.ok() && peek() == '-') {
+        ++at;
+        last = number("the last micro-batch of a range");
+      }
+      if (!out.ok()) return;
+      if (last >= static_cast<int>(origins.size()))
+        return fail_at(line, from, "micro-batch ", last, " is named, and the text has only ", static_cast<std::int64_t>(origins.size()), " cells, too few for that many micro-batches");
+      for (int m = first; m <= last; ++m) {
+        while (static_cast<int>(d.route_index.size()) <= m) d.route_index.push_back(-1);
+        if (d.route_index[static_cast<unsigned>(m)] >= 0) return fail_at(line, from, "micro-batch ", m, " is on an earlier route already; name it once");
+        d.route_index[static_cast<unsigned>(m)] = index;
+      }
+    }
+    if (out.ok()) next_line();
   }
 
   constexpr void unexpected(const char* wanted) {
@@ -102,6 +150,23 @@ class csv_reader {
     const unsigned char c = static_cast<unsigned char>(in[at]);
     if (c < 32 || c > 126) return fail("byte ", static_cast<int>(c), " stands where ", wanted, " is needed");
     fail("'", in[at], "' stands where ", wanted, " is needed");
+  }
+
+  /// group 0 2
+  constexpr void group_row() {
+    constexpr std::string_view word = "group";
+    if (in.substr(at, word.size()) != word) return unexpected("a cell, or the word route or group,");
+    at += word.size();
+    draft& d = out.value;
+    d.members_of.emplace_back();
+    const int ranks = static_cast<int>(d.order_of.size());
+    for (blanks(); out.ok() && !end_of_row(); blanks()) {
+      const int from = column(), rank = number("a rank");
+      if (!out.ok()) return;
+      if (rank >= ranks) return fail_at(line, from, "the group lists rank ", rank, ", and the text has ", ranks, " rows for ranks");
+      d.members_of.back().push_back(rank);
+    }
+    if (out.ok()) next_line();
   }
 
   constexpr void pair() {
@@ -189,6 +254,7 @@ class csv_reader {
     }
     out.value.order_of.back().push_back(a);
     origins.push_back(o);
+    messages += a.is_message();
   }
 
   constexpr std::string_view known() {
@@ -224,8 +290,25 @@ class csv_reader {
       plain += o.letter < 0;
       if (letters > 0 && plain > 0) return fail_at(o.line, o.column, "some micro-batches name a route by a letter and some don't; write the letter on all or on none");
     }
-    if (letters > 0) settle_routes(letters);
-    if (out.ok() && out.value.lowered()) settle_messages();
+    if (!out.value.hops_of.empty()) settle_rows();
+    else if (letters > 0) settle_routes(letters);
+    if (out.ok() && messages > 0) settle_messages();
+  }
+
+  /// Every micro-batch must be on one of the routes that have rows.
+  constexpr void settle_rows() {
+    draft& d = out.value;
+    for (const origin& o : origins) {
+      const action& a = entry(o);
+      if (o.letter >= 0) return fail_at(o.line, o.column, "a letter names a route, and the text has rows for routes; number the micro-batches without letters");
+      const auto m = static_cast<unsigned>(a.micro_batch);
+      if (!a.is_message() && d.kinds.passes[a.pass].per == share::step) continue;
+      if (m >= d.route_index.size() || d.route_index[m] < 0)
+        return fail_at(o.line, o.column, "micro-batch ", a.micro_batch, " is on no route; name it behind the colon of one");
+    }
+    for (unsigned m = 0; m < d.route_index.size(); ++m)
+      if (d.route_index[m] < 0) return fail("micro-batch ", static_cast<int>(m), " is on no route; name it behind the colon of one");
+    d.micro_batch_count = static_cast<int>(d.route_index.size());
   }
 
   /// Micro-batches of route a come first, then those of b; a route passes every stage, on the first rank that names it.
@@ -253,6 +336,7 @@ class csv_reader {
   constexpr void settle_messages() {
     const draft& d = out.value;
     const sizes z = d.own_sizes();
+    if (const refusal r = refuses(d, z)) return fail_at(1, 1, r.why);
     const plan p = make_plan(d, z);
     const plan_view v = p;
     for (const origin& o : origins) {
@@ -272,6 +356,7 @@ class csv_reader {
   std::string_view in;
   unsigned long at = 0, line_begin = 0;
   int line = 1;
+  std::int64_t messages = 0;
   csv_result out;
   std::vector<origin> origins;
   text names;

@@ -97,13 +97,6 @@ struct draft {
     for (const action& a : order_of[static_cast<unsigned long>(rank)]) put(a);
   }
 
-  constexpr bool lowered() const {
-    for (const auto& list : order_of)
-      for (const action& a : list)
-        if (a.is_message()) return true;
-    return false;
-  }
-
  private:
   constexpr bool lives_on_stage(const action& a) const {
     return !a.is_message() && kinds.has(a.pass) && kinds.passes[a.pass].by == scope::stage;

@@ -61,7 +61,7 @@ class exchange {
       if (list[step].is_message())
         message_waits(g, rank, step);
       else
-        for (std::int64_t i = step; i <= step + (list[step].kind == role::run_with_next); ++i) input_waits(g, q, rank, step, list[i]);
+        for (std::int64_t i = step; i <= step + (list[step].kind == role::run_with_next); ++i) input_waits(g, q, rank, i, list[i]);
     }
     for (int r = 0; r < p.ranks && links.which == link_model::kind::single_fifo; ++r) {
       const std::int64_t step = first_in_queue(r);
@@ -124,7 +124,7 @@ class exchange {
             if (!received(m)) blocked = list_of(rank);
             else if (!sent(m)) blocked = list_of(m.from);
             else if (links.which == link_model::kind::single_fifo && served[m.id] == 0) asleep = true;
-          } else if (!s.there(p, w, in)) {
+          } else if (!s.there(p, w, a[i], in)) {
             blocked = in.rank * s.lanes + s.lane_of[in.pass];
           }
           return blocked < 0 && !asleep;
@@ -231,7 +231,7 @@ class exchange {
       if (!by_message(in, rank)) {
         const action on = action::of(in.pass, in.place, in.micro_batch, in.slice);
         const std::int64_t to = static_cast<std::int64_t>(in.rank) * s.lanes + s.lane_of[in.pass];
-        if (!s.there(p, w, in)) g.add(q, to, {to == q ? wait_kind::own_later : wait_kind::input, rank, here, what, in.rank, on});
+        if (!s.there(p, w, a, in)) g.add(q, to, {to == q ? wait_kind::own_later : wait_kind::input, rank, here, what, in.rank, on});
         return true;
       }
       const message_ends m = ends(in, a, rank);

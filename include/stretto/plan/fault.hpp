@@ -14,6 +14,7 @@ namespace stretto::inline v0 {
 /// Doesn't compile unless Kind is fault::none. Rank and Step say where the fault is.
 template <fault Kind, int Rank, int Step>
 struct plan_fault {
+  static_assert(Kind != fault::no_plan, "stretto: the plan was never made, or was moved from; make it with make_plan");
   static_assert(Kind != fault::bad_graph, "stretto: the edge table asks for something that can't be; mend the graph's row at the step in plan_fault<kind, rank, step>");
   static_assert(Kind != fault::bad_route, "stretto: a route leaves the plan's ranks, or passes a stage twice; mend the routes");
   static_assert(Kind != fault::unknown_pass, "stretto: the action at the rank and step in plan_fault<kind, rank, step> is of a pass that the graph doesn't have; add the pass or take the action out");

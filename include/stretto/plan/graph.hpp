@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
 #include <stretto/plan/action.hpp>
 
@@ -82,16 +83,16 @@ struct graph {
   edge edges[max_edges] = {};
   int edge_count = 0;
 
-  /// Adds a pass and gives its index; -1 when the table is full.
-  constexpr int add(const pass_kind& p) {
-    if (pass_count == max_passes) return -1;
+  /// Adds a pass and gives its index. Throws stretto::error when the table is full.
+  constexpr pass_id add(const pass_kind& p) {
+    if (pass_count == max_passes) throw error("stretto: a graph has at most 24 passes; let one pass do what several did");
     passes[pass_count] = p;
-    return pass_count++;
+    return static_cast<pass_id>(pass_count++);
   }
 
-  /// Adds a row of the edge table and gives its index; -1 when the table is full.
+  /// Adds a row of the edge table and gives its index. Throws stretto::error when the table is full.
   constexpr int add(const edge& e) {
-    if (edge_count == max_edges) return -1;
+    if (edge_count == max_edges) throw error("stretto: an edge table has at most 48 rows; leave out those that follow from others");
     edges[edge_count] = e;
     return edge_count++;
   }
@@ -100,6 +101,13 @@ struct graph {
 
   /// The bits of the passes that `p` does.
   constexpr std::uint32_t cover(pass_id p) const { return passes[p].covers != 0 ? passes[p].covers : std::uint32_t{1} << p; }
+
+  /// The bits of the passes that any of `some` does.
+  constexpr std::uint32_t covers_of(std::uint32_t some) const {
+    std::uint32_t bits = 0;
+    for (int p = 0; p < pass_count; ++p) bits |= has(p) && (some >> p & 1) != 0 ? cover(static_cast<pass_id>(p)) : 0;
+    return bits;
+  }
 
   /// Whether `p` is a node of the graph itself, not a name for several of them or a marker.
   constexpr bool is_node(int p) const {

@@ -22,7 +22,7 @@ namespace stretto::inline v0 {
 struct link_model {
   enum class kind : std::uint8_t { by_plan, buffered, bounded, per_edge, grouped, rendezvous, single_fifo };
   kind which = kind::by_plan;
-  int bound = 0;  ///< bounded only
+  int bound = 0;  ///< bounded only, at least 0
 
   /// Whether the n-th send and the n-th receive of two ranks must be the same message.
   constexpr bool in_pair_order() const { return which != kind::by_plan && which != kind::buffered && which != kind::bounded; }
@@ -33,6 +33,7 @@ namespace links {
 inline constexpr link_model by_plan{};  ///< buffered for orders, per_edge for programs
 inline constexpr link_model buffered{link_model::kind::buffered};
 template <int K>
+  requires(K >= 0)
 inline constexpr link_model bounded{link_model::kind::bounded, K};
 inline constexpr link_model per_edge{link_model::kind::per_edge};
 inline constexpr link_model grouped{link_model::kind::grouped};

@@ -24,6 +24,7 @@ namespace stretto::inline v0 {
 constexpr program lower(const plan_view& p) {
   if (!detail::frame_fault(p).ok()) require(check(p));
   const wiring w(p);
+  if (!detail::crossing_fault(p, w.used).ok()) require(check(p));
   walk_state s(p, w);
   heap_array<std::int64_t> room(p.ranks + 1, 0);
   for (int r = 0; r < p.ranks; ++r) {
@@ -41,7 +42,6 @@ constexpr program lower(const plan_view& p) {
   out.micro_batches = p.micro_batches;
   out.slices = p.slices;
   out.lowered = true;
-  out.used = p.used;
   out.name = p.name;
   out.routes = p.routes;
   out.groups = p.groups;
@@ -64,10 +64,11 @@ constexpr program lower(const plan_view& p) {
       while (next[queue] < list.count && s.lane_index(list[next[queue]]) != queue % s.lanes) ++next[queue];
       if (next[queue] == list.count) continue;
       const action* a = &list[next[queue]];
-      const int count = a->kind == role::run_with_next && next[queue] + 1 < list.count ? 2 : 1;
+      const int count = a->kind == role::run_with_next ? 2 : 1;
+      if (count == 2 && (next[queue] + 1 == list.count || a[1].kind != role::run || s.lane_index(a[1]) != s.lane_index(*a))) require(check(p));
       bool fits = true;
       for (int i = 0; i < count && fits; ++i)
-        fits = detail::well_placed(p, a[i], r) && for_each_input(p, w, a[i], r, [&](const input& in) { return s.there(p, w, in); });
+        fits = detail::well_placed(p, a[i], r) && for_each_input(p, w, a[i], r, [&](const input& in) { return s.there(p, w, a[i], in); });
       if (!fits) continue;
       for (int i = 0; i < count; ++i) {
         if (!s.mark(p, w, a[i])) require(check(p));

@@ -27,7 +27,6 @@ namespace stretto::inline v0 {
 
 namespace detail {
 
-
 /// What a schedule must have, and what it can have only together; one sentence each.
 template <class S>
 constexpr bool is_schedule() {
@@ -37,7 +36,9 @@ constexpr bool is_schedule() {
   constexpr bool named = requires { S::name; };
   constexpr bool routed = requires(const S& s, const sizes& z) { s.route(z, 0, put_hop); };
   constexpr bool counted = requires(const S& s, const sizes& z) { s.routes(z); };
-  static_assert(ordered, "stretto: a schedule needs void order(const sizes&, int rank, auto&& put) const, which puts the rank's actions; add it");
+  constexpr bool changes_itself = !ordered && requires(S& s, const sizes& z) { s.order(z, 0, put_action); };
+  static_assert(!changes_itself, "stretto: a schedule's order changes the schedule, and is asked for twice; make order const");
+  static_assert(ordered || changes_itself, "stretto: a schedule needs void order(const sizes&, int rank, auto&& put) const, which puts the rank's actions; add it");
   static_assert(named, "stretto: a schedule needs static constexpr const char* name; add it");
   static_assert(routed == counted, "stretto: a schedule with routes needs both int routes(const sizes&) const and void route(const sizes&, int index, auto&& put) const; add the other");
   return ordered && named && routed == counted;
@@ -45,14 +46,19 @@ constexpr bool is_schedule() {
 
 template <class S>
 constexpr refusal refusal_of(const S& s, const sizes& z) {
-  static_assert(is_schedule<S>());
   if (z.ranks < 1) return {"a plan needs at least one rank", size_name::ranks, z.ranks, -1, 1};
   if (z.micro_batches < 1) return {"a plan needs at least one micro-batch", size_name::micro_batches, z.micro_batches, -1, 1};
   if (z.chunks < 1) return {"a rank owns at least one chunk", size_name::chunks, z.chunks, -1, 1};
   if (z.slices < 1) return {"a micro-batch has at least one slice", size_name::slices, z.slices, -1, 1};
   if (z.slices > 65535) return {"a micro-batch has at most 65535 slices", size_name::slices, z.slices, 65535, -1};
   const double actions = 2.0 * z.ranks * z.chunks * z.micro_batches * z.slices;
-  if (actions > 2147483647.0) return {"the plan would have more than 2147483647 actions; use fewer", size_name::micro_batches, z.micro_batches, -1, -1};
+  if (actions > 2147483647.0) {
+    const char* const why = "the plan would have more than 2147483647 actions; use fewer";
+    if (z.ranks > z.micro_batches && z.ranks > z.chunks && z.ranks > z.slices) return {why, size_name::ranks, z.ranks, -1, -1};
+    if (z.chunks > z.micro_batches && z.chunks >= z.slices) return {why, size_name::chunks, z.chunks, -1, -1};
+    if (z.slices > z.micro_batches) return {why, size_name::slices, z.slices, -1, -1};
+    return {why, size_name::micro_batches, z.micro_batches, -1, -1};
+  }
   if constexpr (requires { s.refuses(z); })
     return s.refuses(z);
   else
@@ -109,8 +115,14 @@ constexpr void put_route(const S& s, const sizes& z, int index, Put&& put) {
 struct extent {
   std::int64_t actions = 0, ints = 0;
   int ranks = 0;
-  std::uint32_t used = 0;  // bits of the passes
+  bool messages = false;   // the schedule puts them itself: a program
 };
+
+/// What a schedule counts must be there to be counted.
+template <class S>
+constexpr bool counts_fit(const S& s, const sizes& z) {
+  return stages_of(s, z) > 0 && routes_of(s, z) > 0 && groups_of(s, z) >= 0;
+}
 
 template <class S>
 constexpr extent measure(const S& s, const sizes& z) {
@@ -118,7 +130,7 @@ constexpr extent measure(const S& s, const sizes& z) {
   e.ranks = z.ranks;
   for (int r = 0; r < z.ranks; ++r) s.order(z, r, [&](const action& a) {
       ++e.actions;
-      if (!a.is_message()) e.used |= 1u << (a.pass & 31);
+      e.messages = e.messages || a.is_message();
     });
   const int routes = routes_of(s, z), groups = groups_of(s, z);
   e.ints = routes * route_view::size(stages_of(s, z)) + (routes > 1 ? z.micro_batches : 0) + (groups > 0 ? groups + 1 : 0);
@@ -127,26 +139,36 @@ constexpr extent measure(const S& s, const sizes& z) {
   return e;
 }
 
-/// Writes the plan into storage that has the room. Gives the first stage that a route names wrongly, or -1.
+/// What went wrong while a plan was written: the first stage that a route names wrongly, or that what was counted isn't
+/// what came when it was written.
+struct lay_out_fault {
+  int stage = -1;
+  bool changed = false;
+};
+
+/// Writes the plan into storage that has the room.
 template <class S, class Plan>
-constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
+constexpr lay_out_fault lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
   p.passes = passes_of(s, z);
   p.ranks = z.ranks;
   p.stages = stages_of(s, z);
   p.micro_batches = z.micro_batches;
   p.slices = z.slices;
   p.name = s.name;
-  p.used = e.used;
+  p.lowered = e.messages;
   p.routes = routes_of(s, z);
   p.groups = groups_of(s, z);
-  if constexpr (requires { s.lowered(); }) p.lowered = s.lowered();
   std::int64_t at = 0;
   for (int r = 0; r < z.ranks; ++r) {
     p.rows[r] = at;
-    s.order(z, r, [&](const action& a) { p.actions[at++] = a; });
+    s.order(z, r, [&](const action& a) {
+      if (at < e.actions) p.actions[at] = a;
+      ++at;
+    });
   }
   p.rows[z.ranks] = at;
   int wrong = -1;
+  const bool changed = at != e.actions;
   const std::int64_t block = route_view::size(p.stages);
   for (int i = 0; i < p.routes; ++i) {
     const std::int64_t base = i * block;
@@ -170,10 +192,11 @@ constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
   }
   at = p.routes * block;
   if constexpr (requires { s.route_of(z, 0); })
-    for (int m = 0; p.routes > 1 && m < z.micro_batches; ++m) {
+    for (int m = 0; m < z.micro_batches; ++m) {
       const int index = s.route_of(z, m);
-      if (index < 0 || index >= p.routes) wrong = 0;
-      p.ints[at++] = index < 0 || index >= p.routes ? 0 : index;
+      const bool outside = index < 0 || index >= p.routes;
+      if (outside) wrong = 0;
+      if (p.routes > 1) p.ints[at++] = outside ? 0 : index;
     }
   if constexpr (requires { s.groups(z); }) {
     const std::int64_t begins = at;
@@ -182,13 +205,15 @@ constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
     for (int g = 0; g < p.groups; ++g) {
       p.ints[begins + g] = members;
       s.group(z, g, [&](int rank) {
-        p.ints[at++] = rank;
+        if (at < e.ints) p.ints[at] = rank;
+        ++at;
         ++members;
       });
     }
     if (p.groups > 0) p.ints[begins + p.groups] = members;
+    return {wrong, changed || at != e.ints};
   }
-  return wrong;
+  return {wrong, changed};
 }
 
 }  // namespace detail
@@ -196,21 +221,32 @@ constexpr int lay_out(const S& s, const sizes& z, const extent& e, Plan& p) {
 /// Why `schedule` has no plan for these sizes; false if it has one.
 template <class Schedule>
 constexpr refusal refuses(const Schedule& schedule, const sizes& z) {
-  return detail::refusal_of(schedule, z);
+  if constexpr (detail::is_schedule<Schedule>())  // else the sentence comes first, and nothing behind it
+    return detail::refusal_of(schedule, z);
+  else
+    return {};
 }
 
 /// The plan of a schedule for these sizes. Throws stretto::error where the schedule has none, naming sizes that would do.
 template <class Schedule>
 constexpr plan make_plan(const Schedule& schedule, const sizes& z) {
-  if (const refusal r = refuses(schedule, z)) throw error(sentence(std::string_view(schedule.name), r).str());
   plan p;
-  const detail::extent e = detail::measure(schedule, z);
-  p.actions = heap_array<action>(e.actions);
-  p.rows = heap_array<std::int64_t>(z.ranks + 1);
-  p.ints = heap_array<std::int32_t>(e.ints);
-  if (const int wrong = detail::lay_out(schedule, z, e, p); wrong >= 0)
-    throw error(text("stretto: ", schedule.name, " makes a route that passes stage ", wrong,
-                     " twice or leaves the plan's stages and ranks; mend its routes").str());
+  if constexpr (detail::is_schedule<Schedule>()) {
+    if (const refusal r = refuses(schedule, z)) throw error(sentence(std::string_view(schedule.name), r).str());
+    if (!detail::counts_fit(schedule, z))
+      throw error(text("stretto: ", schedule.name, " says that it has ", detail::stages_of(schedule, z), " stages, ", detail::routes_of(schedule, z),
+                       " routes and ", detail::groups_of(schedule, z), " groups; mend its counts").str());
+    const detail::extent e = detail::measure(schedule, z);
+    p.actions = heap_array<action>(e.actions);
+    p.rows = heap_array<std::int64_t>(z.ranks + 1);
+    p.ints = heap_array<std::int32_t>(e.ints);
+    const detail::lay_out_fault f = detail::lay_out(schedule, z, e, p);
+    if (f.stage >= 0)
+      throw error(text("stretto: ", schedule.name, " makes a route that passes stage ", f.stage,
+                       " twice or leaves the plan's stages and ranks; mend its routes").str());
+    if (f.changed)
+      throw error(text("stretto: ", schedule.name, " puts other numbers of actions or members when it is asked again; let it depend on its sizes and rank alone").str());
+  }
   return p;
 }
 
@@ -264,6 +300,7 @@ struct statically {
   static constexpr refusal no = refuses(S{}, z);
 
   static constexpr auto make() {
+    static_assert(counts_fit(S{}, z), "stretto: a schedule says that it has no stages or no routes; mend its counts");
     constexpr extent e = measure(S{}, z);
     basic_plan<fixed_array<action, e.actions>, fixed_array<std::int64_t, e.ranks + 1>, fixed_array<std::int32_t, e.ints>> p{};
     lay_out(S{}, z, e, p);
@@ -287,12 +324,16 @@ struct static_verdict {
   static constexpr place found = look();
 };
 
+inline constexpr sizes nothing{};
+
 template <class S, class... Sizes>
 constexpr const auto& checked_plan() {
-  using of = statically<S, Sizes...>;
-  if constexpr (of::no) {
-    static_assert(size_fault<of::no.which, of::no.given, of::no.below, of::no.above>::ok);
-    return of::z;
+  if constexpr (!is_schedule<S>()) {
+    return nothing;
+  } else if constexpr (statically<S, Sizes...>::no) {
+    constexpr refusal no = statically<S, Sizes...>::no;
+    static_assert(size_fault<no.which, no.given, no.below, no.above>::ok);
+    return nothing;
   } else {
     using v = static_verdict<S, Sizes...>;
     static_assert(plan_fault<v::found.kind, v::found.rank, v::found.step>::ok);

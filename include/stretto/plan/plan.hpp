@@ -47,7 +47,6 @@ struct plan_view {
   const graph* passes = nullptr;
   int ranks = 0, stages = 0, micro_batches = 0, slices = 1;
   bool lowered = false;            ///< whether the lists hold the messages too: a program
-  std::uint32_t used = ~0u;        ///< bits of the passes that stand in the lists
   label name = {};                 ///< of the schedule it came from
   view<const action> actions;
   const std::int64_t* rows = nullptr;          // ranks + 1 offsets into actions
@@ -95,13 +94,19 @@ struct plan_view {
   }
 };
 
+/// Bits of the passes that stand in the lists.
+constexpr std::uint32_t used_passes(const plan_view& p) {
+  std::uint64_t bits = 0;  // of 64, because a shift by more would have no meaning
+  for (const action& a : p.actions) bits |= std::uint64_t{!a.is_message()} << (a.pass & 63);
+  return static_cast<std::uint32_t>(bits & ((std::uint64_t{1} << graph::max_passes) - 1));
+}
+
 /// A plan that owns its tables; the storage decides whether it is a run-time value or a constant.
 template <class Actions, class Rows, class Ints>
 struct basic_plan {
   graph passes{};
   int ranks = 0, stages = 0, micro_batches = 0, slices = 1;
   bool lowered = false;
-  std::uint32_t used = ~0u;
   label name{};
   int routes = 0;
   int groups = 0;
@@ -113,13 +118,13 @@ struct basic_plan {
   plan_view borrow() && = delete;
   constexpr plan_view borrow() const& {
     plan_view v;
+    if (rows.size() != static_cast<std::int64_t>(ranks) + 1) return v;  // never made, or moved from: a plan of no ranks
     v.passes = &passes;
     v.ranks = ranks;
     v.stages = stages;
     v.micro_batches = micro_batches;
     v.slices = slices;
     v.lowered = lowered;
-    v.used = used;
     v.name = name;
     v.actions = {actions.data(), actions.size()};
     v.rows = rows.data();

@@ -6,11 +6,13 @@
 //     rank 1 |    F0 B0--- F1 B1---
 // An action's name stands at its start and dashes fill the rest of its time; idle time is blank. Names carry the stage
 // (2F0) where a rank owns several. The unit is the largest that divides every start and end, or, where none does to a
-// sixteenth of the shortest pass, that shortest pass, and times are rounded. Cost: O(ranks × columns).
+// sixteenth of the shortest pass, that shortest pass; then times are rounded, and a last line says so. Cost: O(ranks ×
+// columns).
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -26,29 +28,36 @@ struct bar {
   std::string name;
 };
 
-/// The column unit of a grid.
-inline double grid_unit(const forecast& f) {
+/// The column unit of a grid, and whether every start and end is a multiple of it.
+struct grid_unit {
+  double unit = 1;
+  bool exact = true;
+};
+
+inline grid_unit unit_of(const forecast& f) {
   double shortest = 0;
   for (std::int64_t i = 0; i < f.starts.size(); ++i)
     if (const double d = f.ends[i] - f.starts[i]; d > 0 && (shortest == 0 || d < shortest)) shortest = d;
-  if (shortest == 0) return 1;
+  if (shortest == 0) return {};
+  if (f.makespan / shortest > 100'000)
+    throw error("stretto: the picture would be more than 100000 columns wide, because the shortest pass is that much shorter than the step; give costs nearer to each other");
   for (int parts = 1; parts <= 16; ++parts) {
     const double unit = shortest / parts;
     bool fits = true;
     for (std::int64_t i = 0; i < f.starts.size() && fits; ++i)
       for (double t : {f.starts[i] / unit, f.ends[i] / unit}) fits = fits && std::abs(t - std::round(t)) < 1e-6;
-    if (fits) return unit;
+    if (fits) return {unit, true};
   }
-  return shortest;
+  return {shortest, false};
 }
 
 }  // namespace detail
 
 /// The timeline of a plan as text. Messages are not drawn, nor passes that take no time. Throws stretto::error with the
-/// check's sentence where the plan can't run to its end.
+/// check's sentence where the plan can't run to its end, and where the picture would be wider than 100,000 columns.
 inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
   const forecast f = simulate(p, prices, holding(), {.record = true});
-  const double unit = detail::grid_unit(f);
+  const auto [unit, exact] = detail::unit_of(f);
   bool with_stage = false;
   for (int r = 0; r < p.ranks && !with_stage; ++r)
     for (const action& a : p.order(r)) with_stage = with_stage || (!a.is_message() && a.stage != p.order(r)[0].stage);
@@ -94,6 +103,11 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
     }
     while (row.back() == ' ') row.pop_back();
     out += row + "\n";
+  }
+  if (!exact) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%g", unit);
+    out += std::string("(times are rounded; a column is ") + number + ")\n";
   }
   return out;
 }

@@ -68,10 +68,15 @@ class timing {
       : p(plan), w(wires), s(state), f(out), free_at(static_cast<std::int64_t>(plan.ranks) * state.lanes, 0.0), first(plan.ranks, -1.0),
         worked(plan.ranks, 0.0), held(plan.ranks, 0), most(plan.ranks, 0), divisor(plan.ranks), latency(prices.latency) {
     const graph& g = *p.passes;
-    bool costs_fit = prices.latency >= 0;
-    for (int k = 0; k < g.pass_count; ++k) costs_fit = costs_fit && prices.pass[k] >= 0;
-    for (const auto& one : prices.specials) costs_fit = costs_fit && one.cost >= 0;
-    if (!costs_fit) throw error("stretto: a cost or the latency is negative or not a number; give numbers of at least 0");
+    constexpr double most_cost = 1e300;
+    const auto fits = [](double cost) { return cost >= 0 && cost <= most_cost; };
+    bool costs_fit = fits(prices.latency), holds_fit = true;
+    for (int k = 0; k < g.pass_count; ++k) costs_fit = costs_fit && fits(prices.pass[k]);
+    for (const auto& one : prices.specials) costs_fit = costs_fit && fits(one.cost);
+    if (!costs_fit) throw error("stretto: a cost or the latency is not a number from 0 to 1e300; give numbers in that range");
+    const std::int64_t most_held = 9'000'000'000'000'000'000 / (p.actions.count + 1) / wiring::max_cover;
+    for (std::int64_t h : holds.pass) holds_fit = holds_fit && h <= most_held && h >= -most_held;
+    if (!holds_fit) throw error("stretto: what the passes hold adds up to more than a number can hold; give it in larger units");
     for (int k = 0; k < g.pass_count; ++k)
       for (int c = 0; c < g.pass_count; ++c)
         if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0) {
@@ -79,7 +84,7 @@ class timing {
           (holds.pass[c] > 0 ? taken[k] : released[k]) += holds.pass[c] > 0 ? holds.pass[c] : -holds.pass[c];
         }
     bool kept_for_later = false;  // where no pass in the plan releases, a pass lets go what it took when it ends
-    for (int k = 0; k < g.pass_count; ++k) kept_for_later = kept_for_later || ((p.used >> k & 1) != 0 && released[k] != 0);
+    for (int k = 0; k < g.pass_count; ++k) kept_for_later = kept_for_later || ((w.used >> k & 1) != 0 && released[k] != 0);
     for (int k = 0; k < g.pass_count && !kept_for_later; ++k) released[k] = taken[k];
     for (int r = 0; r < p.ranks; ++r) divisor[r] = 0;
     for (int i = 0; i < p.routes; ++i) {  // chunks of all ranks at once: stages of a route on each
@@ -94,8 +99,8 @@ class timing {
       for (const auto& one : prices.specials) {
         const bool rank = one.of == scope::rank;
         if (one.index < 0 || one.index >= (rank ? p.ranks : p.stages) || !g.is_node(one.pass))
-          throw error(text("stretto: a cost is given for ", rank ? "rank " : "stage ", one.index, ", pass number ",
-                           static_cast<int>(one.pass), ", which the plan doesn't have; it has ", p.ranks, " ranks and ", p.stages, " stages").str());
+          throw error(text("stretto: a cost is given for ", rank ? "rank " : "stage ", one.index, ", pass ",
+                           g.has(one.pass) ? g.passes[one.pass].name : label("?"), ", which the plan doesn't have; it has ", p.ranks, " ranks and ", p.stages, " stages").str());
         (rank ? by_rank : by_stage)[static_cast<std::int64_t>(one.index) * graph::max_passes + one.pass] = one.cost;
       }
     }
@@ -104,6 +109,9 @@ class timing {
       if (g.is_node(k) && (w.awaited >> k & 1) != 0) kept += w.per_place[k] * (g.passes[k].by == scope::rank ? p.ranks : p.stages);
     }
     now = heap_array<double>(kept);
+    for (int k = 0; k < g.pass_count; ++k)
+      beside = beside || (g.has(k) && (w.used >> k & 1) != 0 && s.lane_of[k] != 0 && (taken[k] != 0 || released[k] != 0));
+    if (beside) takings = heap_array<grow_array<moment>>(free_at.size()), releases = heap_array<grow_array<moment>>(free_at.size());
     if (record) {
       f.starts = heap_array<double>(p.actions.count, 0.0);
       f.ends = heap_array<double>(p.actions.count, 0.0);
@@ -130,9 +138,17 @@ class timing {
       worked[rank] += s.lane_index(a[i]) == 0 ? cost : 0;
       ++f.actions;
     }
-    for (int i = 0; i < count; ++i) held[rank] += taken[a[i].pass];
-    if (held[rank] > most[rank]) most[rank] = held[rank];
-    for (int i = 0; i < count; ++i) held[rank] -= released[a[i].pass];
+    std::int64_t takes = 0, lets_go = 0;
+    for (int i = 0; i < count; ++i) takes += taken[a[i].pass], lets_go += released[a[i].pass];
+    if (!beside) {
+      held[rank] += takes;
+      if (held[rank] > most[rank]) most[rank] = held[rank];
+      held[rank] -= lets_go;
+    } else {
+      const std::int64_t q = static_cast<std::int64_t>(rank) * s.lanes + s.lane_index(*a);
+      takings[q].push_back({start, takes});
+      releases[q].push_back({finish, lets_go});
+    }
     for (int i = 0; i < count; ++i) {
       for (int c = 0; c < w.covers[a[i].pass]; ++c) {
         const pass_id k = w.covered[a[i].pass][c];
@@ -163,6 +179,7 @@ class timing {
 
   /// Sums up after the last step.
   constexpr void finish(const holding& holds) {
+    if (beside) replay_holdings();
     f.peak_of = heap_array<double>(p.ranks, 0.0);
     const double unit = holds.pass[pass::forward] > 0 ? static_cast<double>(holds.pass[pass::forward]) : 1.0;
     for (int r = 0; r < p.ranks; ++r) {
@@ -204,13 +221,37 @@ class timing {
   }
   constexpr double general(int k) const { return price[k]; }
 
+  /// Where lanes hold or release beside the compute lane, a walk isn't in order of time: merges the lanes of each rank by
+  /// time. At one moment what is released goes first, but never before what its own pass takes.
+  constexpr void replay_holdings() {
+    heap_array<std::int64_t> taken_up_to(s.lanes), released_up_to(s.lanes);
+    for (int r = 0; r < p.ranks; ++r) {
+      for (int l = 0; l < s.lanes; ++l) taken_up_to[l] = released_up_to[l] = 0;
+      while (true) {
+        int from = -1;
+        bool release = false;
+        double when = 0;
+        for (int l = 0; l < s.lanes; ++l) {
+          const std::int64_t q = static_cast<std::int64_t>(r) * s.lanes + l, t = taken_up_to[l], e = released_up_to[l];
+          if (e < t && (from < 0 || releases[q][e].when < when || (releases[q][e].when == when && !release)))
+            from = l, release = true, when = releases[q][e].when;
+          if (t < takings[q].size() && (from < 0 || takings[q][t].when < when)) from = l, release = false, when = takings[q][t].when;
+        }
+        if (from < 0) break;
+        const std::int64_t q = static_cast<std::int64_t>(r) * s.lanes + from;
+        held[r] += release ? -releases[q][released_up_to[from]++].amount : takings[q][taken_up_to[from]++].amount;
+        if (held[r] > most[r]) most[r] = held[r];
+      }
+    }
+  }
+
   /// Adds what the step before must have done.
   constexpr void earlier(const action* a, int count, int rank) {
     for (int i = 0; i < count; ++i)
       for_each_input(
           p, w, a[i], rank,
           [&](const stretto::input& in) {
-            if (s.done[w.node(in)] == 0 && p.passes->passes[in.pass].how_often != times::once) return true;
+            if (p.passes->passes[in.pass].how_often != times::once && s.planned[w.node(in)] == 0) return true;
             const double there = before[w.node(in) + shift[in.pass]] + (in.rank != rank ? latency : 0);
             ready = there > ready ? there : ready;
             return true;
@@ -218,10 +259,17 @@ class timing {
           true);
   }
 
+  struct moment {
+    double when;
+    std::int64_t amount;
+  };
+
   const plan_view& p;
   const wiring& w;
   const walk_state& s;
   forecast& f;
+  bool beside = false;  // passes off the compute lane hold or release
+  heap_array<grow_array<moment>> takings, releases;  // by queue, one each an entry
   heap_array<double> free_at, first, worked;
   heap_array<std::int64_t> held, most;
   heap_array<std::int32_t> divisor;  // chunks of each rank
@@ -241,8 +289,10 @@ class timing {
 /// Foretells a valid plan or program. Throws stretto::error with the check's sentence where the plan can't run to its end.
 constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), const holding& holds = holding(), simulate_options how = {}) {
   forecast f;
-  if (!detail::frame_fault(p).ok()) require(check(p, links::buffered));
+  if (how.steps < 1) throw error(text("stretto: simulate is asked for ", how.steps, " steps; give at least 1").str());
+  if (!detail::frame_fault(p).ok() || p.lowered) require(check(p, links::buffered));
   const wiring w(p);
+  if (!detail::crossing_fault(p, w.used).ok()) require(check(p));
   const std::int64_t needed = detail::nodes_needed(p);
   if (needed > p.actions.count * static_cast<std::int64_t>(graph::max_passes)) require(check(p));
   walk_state s(p, w);
@@ -265,6 +315,7 @@ constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), c
   double last = 0;
   for (int r = 0; r < p.ranks; ++r) last = t.last_end(r) > last ? t.last_end(r) : last;
   f.step = last - before_last;
+  if (!(f.makespan <= 1.7e308)) throw error("stretto: the costs add up to more than a number can hold; give smaller ones");
   return f;
 }
 

@@ -21,6 +21,20 @@ struct sizes {
   friend constexpr bool operator==(const sizes&, const sizes&) = default;
 };
 
+/// Whether a schedule has plans of several chunks a rank, as its member takes_chunks says; without one it hasn't.
+template <class Schedule>
+constexpr bool takes_chunks() {
+  if constexpr (requires { Schedule::takes_chunks; }) return Schedule::takes_chunks;
+  return false;
+}
+
+/// Likewise of several slices a micro-batch.
+template <class Schedule>
+constexpr bool takes_slices() {
+  if constexpr (requires { Schedule::takes_slices; }) return Schedule::takes_slices;
+  return false;
+}
+
 /// Why a schedule has no plan. False when it has one.
 struct refusal {
   const char* why = nullptr;               ///< half a sentence, a literal

@@ -20,6 +20,7 @@ namespace stretto::inline v0 {
 
 enum class fault : std::uint8_t {
   none,
+  no_plan,         ///< a plan that was never made, or was moved from
   bad_graph,       ///< the edge table asks for something that can't be
   bad_route,       ///< a route leaves the ranks, or passes a stage twice
   unknown_pass,    ///< an action of a pass that the graph doesn't have
@@ -36,11 +37,37 @@ enum class fault : std::uint8_t {
   deadlock,        ///< some ranks wait for each other
 };
 
+/// Which rule of the graph's tables is broken, where the fault is bad_graph. The first ones are of a row of the edge table,
+/// which is the finding's step; the others of a pass, the finding's what.pass.
+enum class graph_rule : std::uint8_t {
+  none,
+  no_consumer,       ///< the row's consumer isn't in the graph
+  no_producer,       ///< the row's producer isn't in the graph
+  fused_producer,    ///< the row's producer stands for several passes, or is a marker
+  message_ends,      ///< a message starts at a stage's pass of a slice and ends at a pass of a slice
+  message_relation,  ///< these relations stay on a rank, or are collectives
+  message_name,      ///< not capital letters
+  message_taken,     ///< an earlier row's messages have that name
+  skip_stages,       ///< a skip joins stages that the plan doesn't have, or one with itself
+  group_producer,    ///< a group is waited for, and the producer lives on stages
+  waits_for_itself,  ///< a pass after itself at the same place
+  no_relation,       ///< the row's relation, or the hops where it holds, is none
+  crosses,           ///< the row joins two ranks, and carries no message
+  outside_group,     ///< the consumer's rank isn't in the producer's group
+  pass_name,         ///< not capital letters, or begins like a message
+  pass_taken,        ///< an earlier pass has that name
+  covers_other,      ///< covers a pass of another lane, scope or share, one that isn't there, or itself beside others
+  covers_many,       ///< covers more than six
+  no_group,          ///< the plan has no such group
+  no_lane,           ///< its lane, scope, share or count is none
+};
+
 /// How the wait of one rank for another came about.
 enum class wait_kind : std::uint8_t {
   input,         ///< an action waits for what another rank hasn't done
   arrival,       ///< an action waits for a message that hasn't been served
   own_later,     ///< an action waits for something that stands later in its own list
+  own_pair,      ///< an action waits for the one that it is paired with
   held,          ///< a send (or a group of messages) is held until the other end is issued
   queue,         ///< the message at the head of a rank's queue waits for its other end
 };
@@ -61,6 +88,7 @@ struct finding {
   int rank = -1;
   int step = -1;
   action what{};
+  graph_rule rule = graph_rule::none;
 
   constexpr bool ok() const { return kind == fault::none; }
 };
@@ -89,14 +117,23 @@ constexpr text name_of(const graph& g, const action& a, char route = 0) {
   return t;
 }
 
-/// Names the actions of a plan. Where several routes have their micro-batches one after the other, a letter names the
-/// route and numbers begin anew in each: 0Fa3, 0Fb3.
+/// Whether a route passes all stages in turn, as routes do where nothing else is said.
+constexpr bool in_turn(const route_view& r) {
+  for (int s = 0; s < r.stages; ++s)
+    if (r.rank_of(s) < 0 || r.previous(s) != s - 1) return false;
+  return true;
+}
+
+/// Names the actions of a plan. Where several routes pass all stages in turn and have their micro-batches one after the
+/// other, a letter names the route and numbers begin anew in each: 0Fa3, 0Fb3.
 class naming {
  public:
-  constexpr explicit naming(const plan_view& view_of) : p(view_of) {
+  constexpr explicit naming(const plan_view& view_of) : p(view_of), used(used_passes(view_of)) {
     if (p.routes < 2 || p.routes > 26) return;
     for (int m = 1; m < p.micro_batches; ++m)
       if (p.route_index(m) < p.route_index(m - 1)) return;
+    for (int r = 0; r < p.routes; ++r)
+      if (!in_turn(p.route(r))) return;
     starts = heap_array<std::int32_t>(p.routes, 0);
     for (int m = p.micro_batches - 1; m >= 0; --m) starts[p.route_index(m)] = m;
   }
@@ -108,12 +145,15 @@ class naming {
     return name_of(*p.passes, a, static_cast<char>('a' + r));
   }
 
+  /// Whether names carry the letter of a route.
+  constexpr bool by_letter() const { return starts.size() != 0; }
+
   /// The action that does a node in this plan: where lists hold B and no I, 1I0 is done by 1B0.
   constexpr action doer(action a) const {
     const graph& g = *p.passes;
-    if (a.is_message() || !g.has(a.pass) || (p.used >> a.pass & 1) != 0) return a;
+    if (a.is_message() || !g.has(a.pass) || (used >> a.pass & 1) != 0) return a;
     for (int k = 0; k < g.pass_count; ++k)
-      if (g.has(k) && (p.used >> k & 1) != 0 && (g.cover(static_cast<pass_id>(k)) >> a.pass & 1) != 0) {
+      if (g.has(k) && (used >> k & 1) != 0 && (g.cover(static_cast<pass_id>(k)) >> a.pass & 1) != 0) {
         a.pass = static_cast<pass_id>(k);
         break;
       }
@@ -121,7 +161,8 @@ class naming {
   }
 
  private:
-  const plan_view& p;
+  plan_view p;
+  std::uint32_t used;
   heap_array<std::int32_t> starts;
 };
 
@@ -134,6 +175,7 @@ constexpr void say_wait(text& t, const naming& name, const wait& w) {
     case wait_kind::input: t.add("waits for ", other.str(), " on rank ", w.on_rank); break;
     case wait_kind::arrival: t.add("waits for ", other.str(), ", which is not served yet by rank ", w.on_rank); break;
     case wait_kind::own_later: t.add("waits for ", other.str(), ", which stands later in its own list"); break;
+    case wait_kind::own_pair: t.add("waits for ", other.str(), ", which it is paired with"); break;
     case wait_kind::held: t.add("is held until rank ", w.on_rank, " issues ", other.str()); break;
     case wait_kind::queue: t.add("is first in its queue and waits until rank ", w.on_rank, " comes to ", other.str()); break;
   }
@@ -141,7 +183,8 @@ constexpr void say_wait(text& t, const naming& name, const wait& w) {
 
 constexpr std::string_view advice(fault f) {
   switch (f) {
-    case fault::bad_graph: return "mend the edge table";
+    case fault::no_plan: return "make it with make_plan";
+    case fault::bad_graph: return "mend the graph";
     case fault::bad_route: return "mend the routes";
     case fault::unknown_pass: return "add the pass to the graph or take the action out";
     case fault::out_of_range: return "use a stage, micro-batch and slice that the plan has";

@@ -105,15 +105,16 @@ struct walk_state {
     planned = detail::flags(w.nodes);
     for (int r = 0; r < p.ranks; ++r)
       for (const action& a : p.order(r))
-        if (!a.is_message() && detail::well_placed(p, a, r) && g.is_node(a.pass)) planned[w.node(a.pass, a.stage, a.micro_batch, a.slice)] = 1;
+        if (!a.is_message() && detail::well_placed(p, a, r))
+          for (int c = 0; c < w.covers[a.pass]; ++c) planned[w.node(w.covered[a.pass][c], a.stage, a.micro_batch, a.slice)] = 1;
   }
 
   constexpr int lane_index(const action& a) const { return a.is_message() || a.pass >= graph::max_passes ? 0 : lane_of[a.pass]; }
 
-  /// Whether an input can be counted as there: done, or optional and not in the plan.
-  constexpr bool there(const plan_view& p, const wiring& w, const input& i) const {
+  /// Whether what `a` waits for can be counted as there: done, optional and not in the plan, or one of those that `a` does.
+  constexpr bool there(const plan_view& p, const wiring& w, const action& a, const input& i) const {
     const std::int64_t n = w.node(i);
-    return done[n] != 0 || (planned.size() != 0 && p.passes->passes[i.pass].how_often != times::once && planned[n] == 0);
+    return done[n] != 0 || w.does(a, i) || (planned.size() != 0 && p.passes->passes[i.pass].how_often != times::once && planned[n] == 0);
   }
 
   /// Notes the nodes that `a` does; false if one was done before.
@@ -152,12 +153,12 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
       }
       const int count = a->kind == role::run_with_next ? 2 : 1;
       for (int i = 0; i < count; ++i)
-        if (step + i >= list.count || a[i].is_message() || !detail::stands(p, w, a[i], rank) || s.lane_index(a[i]) != lane)
+        if (step + i >= list.count || (i > 0 && a[i].kind != role::run) || !detail::stands(p, w, a[i], rank) || s.lane_index(a[i]) != lane)
           return s.stop_here();
       on.begin(rank);
       for (int i = 0; i < count && blocked < 0; ++i)
         for_each_input(p, w, a[i], rank, [&](const input& in) {
-          if (!s.there(p, w, in)) {
+          if (!s.there(p, w, a[i], in)) {
             blocked = in.rank * s.lanes + s.lane_of[in.pass];
             return false;
           }

@@ -29,35 +29,36 @@ struct wiring {
   std::int64_t per_place[graph::max_passes] = {}, per_micro_batch[graph::max_passes] = {}, per_slice[graph::max_passes] = {};
   std::int64_t nodes = 0;
   int in_begin[graph::max_passes + 1] = {};   // rows in which a pass (or one that it covers) is the consumer
-  int in_row[4 * graph::max_edges] = {};
+  std::uint8_t in_row[graph::max_passes * graph::max_edges] = {};
   int out_begin[graph::max_passes + 1] = {};  // rows with messages in which it is the producer
-  int out_row[4 * graph::max_edges] = {};
+  std::uint8_t out_row[graph::max_passes * graph::max_edges] = {};
   pass_id covered[graph::max_passes][max_cover] = {};  // the nodes that a pass does
   int covers[graph::max_passes] = {};                  // how many
   bool plain[graph::max_passes] = {};          // done by stages, for each slice: nearly every pass
-  std::uint32_t awaited = 0;                  // bits of the passes that some pass in the plan waits for
+  std::uint32_t used = 0;                     // bits of the passes that stand in the lists
+  std::uint32_t awaited = 0;                  // bits of the passes that one of those waits for
   bool optional = false;                      // some producers may be absent
 
   constexpr explicit wiring(const plan_view& p) {
     const graph& g = *p.passes;
     int in = 0, out = 0;
-    std::uint32_t done_here = 0;  // nodes that some pass in the lists does
-    for (int k = 0; k < g.pass_count; ++k) done_here |= g.has(k) && (p.used >> k & 1) != 0 ? g.cover(static_cast<pass_id>(k)) : 0;
+    used = used_passes(p);
+    const std::uint32_t done_here = g.covers_of(used);
     for (int k = 0; k < g.pass_count; ++k) {
       in_begin[k] = in;
       out_begin[k] = out;
       if (!g.has(k)) continue;
-      const bool used = (p.used >> k & 1) != 0;
+      const bool stands = (used >> k & 1) != 0;
       const std::uint32_t cover = g.cover(static_cast<pass_id>(k));
       for (int e = 0; e < g.edge_count; ++e) {
         const edge& row = g.edges[e];
         if (!applies(p, row)) continue;
         const bool within = row.how == relation::same_place && (cover >> row.producer & 1) != 0;  // B does I before W
         if ((cover >> row.consumer & 1) != 0 && !within) {
-          in_row[in++] = e;
-          awaited |= used ? 1u << row.producer : 0;
+          in_row[in++] = static_cast<std::uint8_t>(e);
+          awaited |= stands ? 1u << row.producer : 0;
         }
-        if ((cover >> row.producer & 1) != 0 && !row.message.empty() && (done_here >> row.consumer & 1) != 0) out_row[out++] = e;
+        if ((cover >> row.producer & 1) != 0 && !row.message.empty() && (done_here >> row.consumer & 1) != 0) out_row[out++] = static_cast<std::uint8_t>(e);
         optional = optional || g.passes[row.producer].how_often == times::at_most_once;
       }
       const pass_kind& kind = g.passes[k];
@@ -86,6 +87,13 @@ struct wiring {
   }
   constexpr std::int64_t node(const input& i) const { return node(i.pass, i.place, i.micro_batch, i.slice); }
 
+  /// Whether `a` does the node itself, as one of several.
+  constexpr bool does(const action& a, const input& i) const {
+    for (int c = 0; c < covers[a.pass]; ++c)
+      if (covered[a.pass][c] == i.pass && node(i) == node(i.pass, a.stage, a.micro_batch, a.slice)) return true;
+    return false;
+  }
+
  private:
   static constexpr bool applies(const plan_view& p, const edge& row) {
     const graph& g = *p.passes;
@@ -102,10 +110,10 @@ constexpr int place_at(const edge& row, const route_view& r, int stage) {
   switch (row.how) {
     case relation::previous_hop: return r.previous(stage);
     case relation::next_hop: return r.next(stage);
-    case relation::first_hop: return r.first();
-    case relation::last_hop: return r.last();
+    case relation::first_hop: return r.first() == stage && row.consumer == row.producer ? -1 : r.first();  // itself
+    case relation::last_hop: return r.last() == stage && row.consumer == row.producer ? -1 : r.last();
     case relation::feedback: return stage == r.first() ? r.last() : -1;
-    case relation::skip: return stage == row.to && r.rank_of(row.from) >= 0 ? row.from : -1;
+    case relation::skip: return stage == row.to && row.from < r.stages && r.rank_of(row.from) >= 0 ? row.from : -1;
     default: return stage;
   }
 }
@@ -213,7 +221,7 @@ constexpr void for_each_output(const plan_view& p, const wiring& w, const action
         if (a.stage == r.last() && a.slice + 1 < p.slices) one(r.first(), a.slice + 1);
         break;
       case relation::skip:
-        if (a.stage == row.from && r.rank_of(row.to) >= 0) one(row.to, a.slice);
+        if (a.stage == row.from && row.to < r.stages && r.rank_of(row.to) >= 0) one(row.to, a.slice);
         break;
       case relation::first_hop:
       case relation::last_hop:

@@ -21,8 +21,10 @@ struct from_csv : draft {
   /// Throws stretto::error with line and column where the text can't be read.
   explicit from_csv(std::string_view source) : from_csv(source, training()) {
     for (const auto& list : order_of)
-      for (const action& a : list)
-        if (!a.is_message() && kinds.cover(a.pass) != kinds.cover(pass::forward) && kinds.passes[a.pass].how_often != times::any) return;
+      for (const action& a : list) {
+        const pass_id what = a.is_message() ? kinds.edges[a.pass].consumer : a.pass;
+        if (what != pass::forward && kinds.passes[what].how_often != times::any) return;
+      }
     kinds = inference();
   }
 

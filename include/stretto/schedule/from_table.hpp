@@ -43,11 +43,6 @@ struct from_fixed_table {
   constexpr void order(const sizes&, int rank, auto&& put) const {
     for (std::int64_t i = Table.begin[rank]; i < Table.begin[rank + 1]; ++i) put(Table.actions[i]);
   }
-  constexpr bool lowered() const {
-    for (const action& a : Table.actions.values)
-      if (a.is_message()) return true;
-    return false;
-  }
 };
 
 }  // namespace stretto::inline v0
