@@ -293,6 +293,14 @@ TEST_CASE("what a rank holds counts in order of time where several lanes take an
   costs c;
   c.pass[off] = 0.5;
   CHECK(simulate(make_plan(d), c, h).peak == 2);
+  d.order_of[0].resize(4);
+  d.order_of[0].insert(d.order_of[0].end(), {action::backward(0, 0), action::backward(0, 1)});
+  CHECK(to_grid(make_plan(d), c) ==
+        "rank 0 | F0------- F1------- B0----------------- B1-----------------\n"
+        "       |           OFF0      OFF1\n");
+  d.order_of[0].clear();
+  for (int m = 0; m < 6; ++m) d.order_of[0].insert(d.order_of[0].end(), {action::forward(0, m), action::of(off, 0, m)});
+  for (int m = 0; m < 6; ++m) d.order_of[0].push_back(action::backward(0, m));
   c.pass[off] = 4;  // slower than the forward passes: they pile up
   CHECK(simulate(make_plan(d), c, h).peak == 5);
   CHECK(simulate(make_plan(d), c, h, {.steps = 2}).peak >= 5);

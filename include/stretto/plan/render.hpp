@@ -5,7 +5,7 @@
 //     rank 0 | F0 F1       B0--- B1---
 //     rank 1 |    F0 B0--- F1 B1---
 // An action's name stands at its start and dashes fill the rest of its time; idle time is blank. Names carry the stage
-// (2F0) where a rank owns several. The unit is the largest that divides every start and end, or, where none does to a
+// (2F0) where a rank owns several. What runs on other lanes than compute has rows of its own below the rank's, a lane each. The unit is the largest that divides every start and end, or, where none does to a
 // sixteenth of the shortest pass, that shortest pass; then times are rounded, and a last line says so. Cost: O(ranks ×
 // columns).
 #pragma once
@@ -62,7 +62,7 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
   for (int r = 0; r < p.ranks && !with_stage; ++r)
     for (const action& a : p.order(r)) with_stage = with_stage || (!a.is_message() && a.stage != p.order(r)[0].stage);
   using detail::bar;  // not a local class: g++ 12 stops with an internal error on a vector of one here
-  std::vector<std::vector<bar>> bars(static_cast<std::size_t>(p.ranks));
+  std::vector<std::vector<bar>> bars(static_cast<std::size_t>(p.ranks) * lane_count);
   std::size_t width = 1;
   for (int r = 0; r < p.ranks; ++r) {
     const view<const action> list = p.order(r);
@@ -74,25 +74,28 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
       const bool by_stage = p.passes->passes[a.pass].by == scope::stage;
       if (!with_stage || !by_stage) name.erase(0, name.find_first_not_of("0123456789"));
       const bar b{std::llround(f.starts[k] / unit), std::llround(f.ends[k] / unit), name};
-      auto& row = bars[static_cast<std::size_t>(r)];
+      auto& row = bars[static_cast<std::size_t>(r) * lane_count + static_cast<std::size_t>(p.passes->passes[a.pass].on)];
       if (i > 0 && list[i - 1].kind == role::run_with_next)
         row.back().name += "|" + name;
       else
         row.push_back(b);
     }
-    for (const bar& b : bars[static_cast<std::size_t>(r)]) {
+  }
+  for (const auto& row : bars)
+    for (const bar& b : row) {
       const auto columns = static_cast<std::size_t>(b.to > b.from ? b.to - b.from : 1);
       const auto wanted = (b.name.size() + columns) / columns - 1;
       width = wanted > width ? wanted : width;
     }
-  }
   std::string out;
   const std::size_t digits = std::to_string(p.ranks - 1).size(), cell = width + 1;
-  for (int r = 0; r < p.ranks; ++r) {
-    const std::string number = std::to_string(r);
-    std::string row = "rank " + std::string(digits - number.size(), ' ') + number + " | ";
+  for (std::size_t i = 0; i < bars.size(); ++i) {
+    const bool compute = i % lane_count == 0;
+    if (!compute && bars[i].empty()) continue;
+    const std::string number = compute ? std::to_string(i / lane_count) : "";
+    std::string row = (compute ? "rank " : "     ") + std::string(digits - number.size(), ' ') + number + " | ";
     const std::size_t left = row.size();
-    for (const bar& b : bars[static_cast<std::size_t>(r)]) {
+    for (const bar& b : bars[i]) {
       const std::size_t at = left + static_cast<std::size_t>(b.from) * cell;
       if (row.size() < at) row.append(at - row.size(), ' ');
       std::size_t room = static_cast<std::size_t>(b.to - b.from) * cell;
