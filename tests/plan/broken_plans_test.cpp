@@ -347,10 +347,12 @@ TEST_CASE("routes that letters can't tell are written in rows of their own") {
   CHECK(refused("route 0@0 : 0\n") == "stretto: line 1 column 5: micro-batch 1 is on no route; name it behind the colon of one");
   CHECK(refused("route 0@1 : 0 1\n") == "stretto: line 2 column 7: the route passes rank 1, and the text has 1 rows for ranks");
   CHECK(refused("route 0@0 0@0 : 0 1\n") == "stretto: line 2 column 11: the route passes stage 0 twice; a route passes a stage at most once");
-  CHECK(refused("route 0@0 : 0 1\nroute : 1\n") == "stretto: line 3 column 9: micro-batch 1 is on an earlier route already; name it once");
+  CHECK(refused("route 0@0 : 0 1\nroute 0@0 : 1\n") == "stretto: line 3 column 13: micro-batch 1 is on an earlier route already; name it once");
   CHECK(refused("route 0@0 : 0 1\n0F2\n") == "stretto: line 3 column 1: a rank's row stands behind those of routes or groups; put it before them");
   CHECK(refused("route 0@0 : 0-900\n") ==
         "stretto: line 2 column 13: micro-batch 900 is named, and the text has only 4 cells, too few for that many micro-batches");
+  CHECK(refused("route : 0 1\n") == "stretto: line 2 column 7: the route passes no stage; name at least one before the colon");
+  CHECK(refused("route 9@0 : 0 1\n") == "stretto: line 2 column 7: stage 9 is named, and the text has only 4 cells, too few for that many stages");
   CHECK(refused("rout 0@0\n") == "stretto: line 2 column 1: 'r' stands where a cell, or the word route or group, is needed");
   CHECK(refused("group 0 1\n") == "stretto: line 2 column 9: the group lists rank 1, and the text has 1 rows for ranks");
   CHECK(refused("group 0 x\n") == "stretto: line 2 column 9: 'x' stands where a rank is needed");

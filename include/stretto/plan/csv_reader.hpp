@@ -112,6 +112,7 @@ class csv_reader {
     draft& d = out.value;
     d.hops_of.emplace_back();
     const int ranks = static_cast<int>(d.order_of.size()), index = static_cast<int>(d.hops_of.size()) - 1;
+    const int most = origins.empty() ? 1 : static_cast<int>(origins.size());
     for (blanks(); out.ok() && peek() != ':'; blanks()) {
       const int from = column(), stage = number("a stage number or a colon");
       if (!out.ok()) return;
@@ -119,12 +120,15 @@ class csv_reader {
       ++at;
       const int rank = number("the rank of a hop");
       if (!out.ok()) return;
+      if (stage >= most)
+        return fail_at(line, from, "stage ", stage, " is named, and the text has only ", most, " cells, too few for that many stages");
       if (rank >= ranks) return fail_at(line, from, "the route passes rank ", rank, ", and the text has ", ranks, " rows for ranks");
       for (const hop& h : d.hops_of.back())
         if (h.stage == stage) return fail_at(line, from, "the route passes stage ", stage, " twice; a route passes a stage at most once");
       d.hops_of.back().push_back({stage, rank});
     }
     if (!out.ok()) return;
+    if (d.hops_of.back().empty()) return fail("the route passes no stage; name at least one before the colon");
     ++at;
     for (blanks(); out.ok() && !end_of_row(); blanks()) {
       const int from = column(), first = number("a micro-batch number");
@@ -134,8 +138,8 @@ class csv_reader {
         last = number("the last micro-batch of a range");
       }
       if (!out.ok()) return;
-      if (last >= static_cast<int>(origins.size()))
-        return fail_at(line, from, "micro-batch ", last, " is named, and the text has only ", static_cast<std::int64_t>(origins.size()), " cells, too few for that many micro-batches");
+      if (last / 26 >= most)  // letters can name as many
+        return fail_at(line, from, "micro-batch ", last, " is named, and the text has only ", most, " cells, too few for that many micro-batches");
       for (int m = first; m <= last; ++m) {
         while (static_cast<int>(d.route_index.size()) <= m) d.route_index.push_back(-1);
         if (d.route_index[static_cast<unsigned>(m)] >= 0) return fail_at(line, from, "micro-batch ", m, " is on an earlier route already; name it once");
@@ -280,7 +284,7 @@ class csv_reader {
       if (by_rank ? a.stage >= static_cast<int>(out.value.order_of.size()) : a.stage >= entries)
         return fail_at(o.line, o.column, by_rank ? "rank " : "stage ", static_cast<int>(a.stage), " is named, and the text has only ",
                        by_rank ? static_cast<std::int64_t>(out.value.order_of.size()) : entries, by_rank ? " rows" : " cells, too few for that many stages");
-      if (a.micro_batch >= entries)
+      if ((out.value.hops_of.empty() ? a.micro_batch : a.micro_batch / 26) >= entries)
         return fail_at(o.line, o.column, "micro-batch ", static_cast<int>(a.micro_batch), " is named, and the text has only ", entries,
                        " cells, too few for that many micro-batches");
       if (a.slice >= entries)

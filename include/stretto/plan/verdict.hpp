@@ -130,8 +130,9 @@ class naming {
  public:
   constexpr explicit naming(const plan_view& view_of) : p(view_of), used(used_passes(view_of)) {
     if (p.routes < 2 || p.routes > 26) return;
-    for (int m = 1; m < p.micro_batches; ++m)
-      if (p.route_index(m) < p.route_index(m - 1)) return;
+    for (int m = 0; m < p.micro_batches; ++m)  // every route has some, one after the other
+      if (const int step = p.route_index(m) - (m > 0 ? p.route_index(m - 1) : 0); step < 0 || step > (m > 0 ? 1 : 0)) return;
+    if (p.route_index(p.micro_batches - 1) != p.routes - 1) return;
     for (int r = 0; r < p.routes; ++r)
       if (!in_turn(p.route(r))) return;
     starts = heap_array<std::int32_t>(p.routes, 0);
