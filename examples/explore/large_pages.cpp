@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Large blocks on large pages, for plans of millions of actions: a plan is written once from end to end, so most of
-// what a small page costs is its first touch. Where the system has no large pages on request, this is malloc.
+// what memory costs is its first touch. A second thread touches a very large block while the first one works. Where the
+// system can't do either, this is malloc.
 #ifndef STRETTO_SANITIZED
 #include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <system_error>
+#include <thread>
 
 namespace {
 constexpr std::size_t page = std::size_t{2} << 20;
@@ -20,6 +23,12 @@ void* operator new(std::size_t bytes) {
     block = std::aligned_alloc(page, whole);
 #if defined(MADV_HUGEPAGE)
     if (block != nullptr) madvise(block, whole, MADV_HUGEPAGE);
+#endif
+#if defined(MADV_POPULATE_WRITE)  // leaves what is written there as it is
+    if (block != nullptr && bytes >= 32 * page) try {
+        std::thread([block, whole] { madvise(block, whole, MADV_POPULATE_WRITE); }).detach();
+      } catch (const std::system_error&) {  // no thread to be had: the first touch does it
+      }
 #endif
   } else {
     block = std::malloc(bytes == 0 ? 1 : bytes);
