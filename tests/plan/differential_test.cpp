@@ -346,7 +346,7 @@ void random_orders(dice& roll, draft& d) {
 TEST_CASE("random graphs, routes, lanes and orders: verdict, times, messages and lowering are those of the definitions") {
   dice roll(20261);
   int fine = 0, stuck = 0, cut_off = 0;
-  for (int round = 0; round < 12000 / sweep::scarce; ++round) {
+  for (int round = 0; round < 6000 / sweep::scarce; ++round) {
     draft d = random_frame(roll);
     random_orders(roll, d);
     const double latency = roll.between(0, 2) * 0.25;
@@ -395,7 +395,7 @@ TEST_CASE("random graphs, routes, lanes and orders: verdict, times, messages and
       }
   }
   INFO(fine << " run, " << stuck << " are stuck, " << cut_off << " can't be");
-  CHECK(fine > 3500 / sweep::scarce);
-  CHECK(stuck > 2000 / sweep::scarce);
-  CHECK(cut_off > 1000 / sweep::scarce);
+  CHECK(fine > 1750 / sweep::scarce);
+  CHECK(stuck > 1000 / sweep::scarce);
+  CHECK(cut_off > 500 / sweep::scarce);
 }

@@ -26,7 +26,7 @@
 
 namespace stretto::inline v0 {
 
-/// The plan's lists as CSV. @post read_csv gives them back.
+/// The plan's lists as CSV. @post read_csv gives them back, where the plan lacks nothing.
 inline std::string to_csv(const plan_view& p) {
   const naming name(p);
   std::string out;

@@ -138,7 +138,7 @@ class csv_reader {
         last = number("the last micro-batch of a range");
       }
       if (!out.ok()) return;
-      if (last / 26 >= most)  // letters can name as many
+      if (last / 26 >= most)
         return fail_at(line, from, "micro-batch ", last, " is named, and the text has only ", most, " cells, too few for that many micro-batches");
       for (int m = first; m <= last; ++m) {
         while (static_cast<int>(d.route_index.size()) <= m) d.route_index.push_back(-1);
@@ -284,7 +284,7 @@ class csv_reader {
       if (by_rank ? a.stage >= static_cast<int>(out.value.order_of.size()) : a.stage >= entries)
         return fail_at(o.line, o.column, by_rank ? "rank " : "stage ", static_cast<int>(a.stage), " is named, and the text has only ",
                        by_rank ? static_cast<std::int64_t>(out.value.order_of.size()) : entries, by_rank ? " rows" : " cells, too few for that many stages");
-      if ((out.value.hops_of.empty() ? a.micro_batch : a.micro_batch / 26) >= entries)
+      if (a.micro_batch / 26 >= entries)  // 26 routes have as many each, told by letters
         return fail_at(o.line, o.column, "micro-batch ", static_cast<int>(a.micro_batch), " is named, and the text has only ", entries,
                        " cells, too few for that many micro-batches");
       if (a.slice >= entries)
@@ -321,6 +321,10 @@ class csv_reader {
     for (const origin& o : origins)
       if (o.letter >= 0 && entry(o).micro_batch >= many[o.letter]) many[o.letter] = entry(o).micro_batch + 1;
     for (int l = 0; l < letters; ++l) first[l + 1] = first[l] + many[l];
+    for (const origin& o : origins)
+      if (first[letters] / 26 >= static_cast<std::int64_t>(origins.size()) && o.letter >= 0 && entry(o).micro_batch >= static_cast<std::int64_t>(origins.size()))
+        return fail_at(o.line, o.column, "micro-batch ", entry(o).micro_batch, " is named, and the text has only ", static_cast<std::int64_t>(origins.size()),
+                       " cells, too few for that many micro-batches");
     int stages = 0;
     for (const origin& o : origins) stages = entry(o).stage >= stages ? entry(o).stage + 1 : stages;
     draft& d = out.value;
