@@ -324,16 +324,16 @@ struct static_verdict {
   static constexpr place found = look();
 };
 
-inline constexpr sizes nothing{};
+inline constexpr sizes no_sizes{};
 
 template <class S, class... Sizes>
 constexpr const auto& checked_plan() {
   if constexpr (!is_schedule<S>()) {
-    return nothing;
+    return no_sizes;
   } else if constexpr (statically<S, Sizes...>::no) {
     constexpr refusal no = statically<S, Sizes...>::no;
     static_assert(size_fault<no.which, no.given, no.below, no.above>::ok);
-    return nothing;
+    return no_sizes;
   } else {
     using v = static_verdict<S, Sizes...>;
     static_assert(plan_fault<v::found.kind, v::found.rank, v::found.step>::ok);
