@@ -15,6 +15,7 @@ namespace stretto::inline v0 {
 
 /// The index of a pass in a graph's table (or, in a message, of the edge row that the message carries).
 using pass_id = std::uint8_t;
+inline constexpr pass_id no_pass = 255;
 
 /// The passes that every graph of this library knows, by index.
 namespace pass {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a layer is told while it works: which micro-batch this is, what the loss is divided by, random numbers that don't
+// hang on how the model is cut, feeds (labels, tokens, masks) by name, and the ends of skip connections.
+//
+//     view<const int> labels = context.feed<int>("labels");          this micro-batch's share, asked for only here
+//     random_stream r = context.random(row);                         keyed by seed, step, sample and layer
+//     auto& skip = context.give<values<float>>();                    the other end of a layer that takes it
+// A context lives for one call. Whatever changes between steps is read through it, never kept.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <stretto/core/array.hpp>
+#include <stretto/core/error.hpp>
+#include <stretto/core/random.hpp>
+#include <stretto/core/text.hpp>
+
+namespace stretto::inline v0 {
+
+/// Which share of a step's data is meant.
+struct data_share {
+  std::int64_t step = 0;
+  int micro_batch = 0;
+  int slice = 0, slices = 1;
+  std::int64_t first_sample = 0;  ///< of the micro-batch, counted over the step
+};
+
+namespace detail {
+
+template <class T>
+inline constexpr char type_mark = 0;  // its address stands for the type
+
+/// A named function from a share to numbers. Called on the rank that asks, perhaps on several at once.
+class feed_source {
+ public:
+  template <class T, class F>
+  static feed_source of(label name, F function) {
+    feed_source s;
+    s.name_ = name;
+    s.type_ = &type_mark<T>;
+    s.function_ = new F(static_cast<F&&>(function));
+    s.call_ = [](void* f, const data_share& share) {
+      const view<const T> v = (*static_cast<F*>(f))(share);
+      return view<const char>{reinterpret_cast<const char*>(v.first), v.count};
+    };
+    s.drop_ = [](void* f) { delete static_cast<F*>(f); };
+    return s;
+  }
+
+  feed_source() = default;
+  feed_source(feed_source&& other) noexcept { *this = static_cast<feed_source&&>(other); }
+  feed_source& operator=(feed_source&& other) noexcept {
+    std::swap(name_, other.name_), std::swap(type_, other.type_), std::swap(function_, other.function_);
+    std::swap(call_, other.call_), std::swap(drop_, other.drop_);
+    return *this;
+  }
+  ~feed_source() {
+    if (function_ != nullptr) drop_(function_);
+  }
+
+  std::string_view name() const { return name_.str(); }
+  bool gives(const void* type) const { return type_ == type; }
+  view<const char> operator()(const data_share& share) const { return call_(function_, share); }
+
+ private:
+  label name_;
+  const void* type_ = nullptr;
+  void* function_ = nullptr;
+  view<const char> (*call_)(void*, const data_share&) = nullptr;
+  void (*drop_)(void*) = nullptr;
+};
+
+}  // namespace detail
+
+/// What a layer's functions get as their first argument.
+class context {
+ public:
+  data_share share;
+  int rank = 0;
+  int stage = 0;
+  int layer = 0;           ///< of the model, however it is cut
+  bool training = true;    ///< false in evaluation and inference
+  double normalizer = 1;   ///< the loss is the last layer's sum divided by this
+  std::uint32_t seed = 0;
+
+  /// The numbers of this layer for one sample of the micro-batch.
+  random_stream random(std::int64_t sample) const {
+    return {seed, static_cast<std::uint32_t>(share.step), static_cast<std::uint32_t>(share.first_sample + sample), static_cast<std::uint32_t>(layer)};
+  }
+
+  /// This micro-batch's share of a feed. Throws stretto::error where there is no feed of that name and type.
+  template <class T>
+  view<const T> feed(std::string_view name) const {
+    for (const auto& source : feeds)
+      if (source.name() == name) {
+        if (!source.gives(&detail::type_mark<T>))
+          throw error(text("stretto: layer ", layer, " asks for feed '", name, "' in another type than it is given in; ask for the type of feed<T>").str());
+        const view<const char> v = source(share);
+        return {reinterpret_cast<const T*>(v.first), v.count};
+      }
+    throw error(text("stretto: layer ", layer, " asks for feed '", name, "', which the pipeline hasn't; give it with feed<T>(name, function)").str());
+  }
+
+  /// The ends of the layer's skip connection: what it gives to a later layer, or takes from an earlier one.
+  template <class T>
+  T& give() const { return *static_cast<T*>(given); }
+  template <class T>
+  const T& take() const { return *static_cast<const T*>(taken); }
+  template <class T>
+  const T& give_gradient() const { return *static_cast<const T*>(given_gradient); }
+  template <class T>
+  T& take_gradient() const { return *static_cast<T*>(taken_gradient); }
+
+  view<const detail::feed_source> feeds;
+  void* given = nullptr;
+  const void* taken = nullptr;
+  const void* given_gradient = nullptr;
+  void* taken_gradient = nullptr;
+};
+
+}  // namespace stretto::inline v0

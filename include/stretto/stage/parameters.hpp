@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The parameters of layers by global name, as a layer's `parameters(auto&& visit)` tells them:
+//
+//     visit("weight", weight, weight_gradient);                       a parameter of layer 3 is called "3.weight"
+//     visit("table", table, table_gradient, tied{"embedding"});       the same numbers as every other use of that name
+//     visit("scale", scale);                                          frozen: it has no gradient
+// Values and gradients are runs of float or double: anything with data() and size(). The name doesn't hang on the cut.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include <stretto/core/array.hpp>
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
+
+namespace stretto::inline v0 {
+
+/// Marks a parameter as one use of a tied one. Each use has its own values and its own gradient; the gradients are added
+/// in the order of the layers, and all uses take the same step.
+struct tied {
+  label name;
+};
+
+enum class number_type : std::uint8_t { float32, float64 };
+
+struct parameter {
+  text name;             ///< "<layer>.<name>"
+  label tie;             ///< empty where it isn't tied
+  int layer = 0;
+  number_type type = number_type::float32;
+  std::int64_t count = 0;
+  void* value = nullptr;
+  void* gradient = nullptr;  ///< null where it is frozen
+};
+
+/// What `parameters` is called with: it gathers what it is shown.
+class parameter_list {
+ public:
+  explicit parameter_list(int layer = 0) : layer_(layer) {}
+
+  template <class V>
+  void operator()(std::string_view name, V& value) {
+    add(name, value, static_cast<V*>(nullptr), {});
+  }
+  template <class V, class G>
+    requires(!std::is_same_v<std::remove_cvref_t<G>, tied>)
+  void operator()(std::string_view name, V& value, G& gradient) {
+    add(name, value, &gradient, {});
+  }
+  template <class V, class G>
+  void operator()(std::string_view name, V& value, G& gradient, const tied& tie) {
+    add(name, value, &gradient, tie.name);
+  }
+
+  void layer(int index) { layer_ = index; }
+  const grow_array<parameter>& all() const { return all_; }
+
+ private:
+  template <class V, class G>
+  void add(std::string_view name, V& value, G* gradient, label tie) {
+    using number = std::remove_cvref_t<decltype(*value.data())>;
+    static_assert(std::is_same_v<number, float> || std::is_same_v<number, double>, "stretto: parameters are runs of float or double; give one of them");
+    parameter p;
+    p.name.add(layer_, ".", name);
+    p.tie = tie;
+    p.layer = layer_;
+    p.type = std::is_same_v<number, float> ? number_type::float32 : number_type::float64;
+    p.count = static_cast<std::int64_t>(value.size());
+    p.value = value.data();
+    if (gradient != nullptr) {
+      if (static_cast<std::int64_t>(gradient->size()) != p.count)
+        throw error(text("stretto: parameter ", p.name.str(), " has ", p.count, " values and a gradient of ", static_cast<std::int64_t>(gradient->size()),
+                         "; make them of one size").str());
+      p.gradient = gradient->data();
+    }
+    all_.push_back(p);
+  }
+
+  int layer_;
+  grow_array<parameter> all_;
+};
+
+}  // namespace stretto::inline v0

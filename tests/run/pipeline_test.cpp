@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The pipeline beside its numbers: steps without a barrier, failures that end all ranks in one error, slots and objects as
+// the plan says, nothing allocated while it runs.
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <thread>
+
+#include "catch.hpp"
+#include "run/toy.hpp"
+#include "schedule/sweep.hpp"
+
+using namespace stretto;
+
+namespace {
+
+std::atomic<long> allocations = 0;
+
+/// Where a layer is to fail, and how.
+struct trap {
+  int layer = -1, micro_batch = -1;
+  int pass = -1;  // 0 forward, 1 backward_input, 2 backward_weight
+  double sleep = 0;
+};
+trap set_trap;
+
+void spring(const context& c, int pass) {
+  if (c.layer != set_trap.layer || c.share.micro_batch != set_trap.micro_batch || pass != set_trap.pass) return;
+  if (set_trap.sleep > 0) return std::this_thread::sleep_for(std::chrono::duration<double>(set_trap.sleep));
+  throw std::runtime_error("the trap");
+}
+
+struct start {
+  using input = nothing;
+  using output = float;
+  void forward(context& c, const nothing&, float& out) { spring(c, 0), out = static_cast<float>(c.share.micro_batch); }
+  void backward_input(context& c, const nothing&, const float&, nothing&) { spring(c, 1); }
+};
+
+struct middle {
+  using input = float;
+  using output = float;
+  std::vector<float> w{2}, g{0};
+  void forward(context& c, const float& in, float& out) { spring(c, 0), out = w[0] * in; }
+  void backward_input(context& c, const float&, const float& dy, float& dx) { spring(c, 1), dx = w[0] * dy; }
+  void backward_weight(context& c, const float& in, const float& dy) { spring(c, 2), g[0] += in * dy; }
+  void parameters(auto&& visit) { visit("w", w, g); }
+};
+
+struct finish {
+  using input = float;
+  using output = double;
+  void forward(context& c, const float& in, double& out) { spring(c, 0), out = static_cast<double>(in); }
+  void backward_input(context& c, const float&, const double& dy, float& dx) { spring(c, 1), dx = static_cast<float>(dy); }
+};
+
+auto chain(int layers) { return sequential(layer<start>(), repeat<middle>(layers - 2), layer<finish>()); }
+
+std::string thrown(auto&& f) {
+  try {
+    f();
+  } catch (const error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+// Not inlined, or g++ takes new and free for a pair that doesn't match.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+TEST_CASE("a chain of doublings has the gradients that one can write down") {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 4});
+  pipeline p(chain(6), toy::cut_of(6, 3), order, sgd{.rate = 0});
+  auto step = p.step(2);
+  CHECK(step.loss() == 16 * (0 + 1 + 2 + 3) / 2.0);
+  REQUIRE(p.parameters().size() == 4);
+  for (const parameter& one : p.parameters()) {
+    CHECK(one.count == 1);
+    CHECK(*static_cast<const float*>(one.gradient) == 8 * (0 + 1 + 2 + 3) / 2.0f);
+  }
+  CHECK(std::string(p.parameters()[0].name.str()) == "1.w");
+  CHECK(step.norm() == 2 * 24.0);
+}
+
+TEST_CASE("steps follow each other without a barrier, and a step's loss can be asked for later") {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 5});
+  const toy::data data(5);
+  const auto losses = [&](bool at_once) {
+    pipeline p(toy::model_of(6), toy::cut_of(9, 3), order, adamw{.rate = 0.01}, {.samples = toy::rows});
+    toy::feed(p, data);
+    std::vector<double> all;
+    for (int round = 0; round < 4; ++round) {
+      auto a = p.step(15), b = p.step(15), c = p.step(15);
+      if (at_once) p.finish();
+      for (auto* one : {&a, &b, &c}) all.push_back(one->loss());
+    }
+    return all;
+  };
+  CHECK(losses(true) == losses(false));
+
+  pipeline p(chain(3), toy::cut_of(3, 3), order);
+  auto old = p.step();
+  for (int i = 0; i < 9; ++i) p.step();
+  CHECK(thrown([&] { old.loss(); }) ==
+        "stretto: the loss of step 0 is asked for when 10 steps have been, and results are kept for 8 steps; ask for it earlier");
+}
+
+TEST_CASE("evaluation is a plan of forward passes") {
+  const plan order = make_plan(forward_only{}, {.ranks = 2, .micro_batches = 6});
+  pipeline p(chain(4), toy::cut_of(4, 2), order);
+  for (int i = 0; i < 20; ++i) CHECK(p.step(6).loss() == 4 * 15 / 6.0);
+}
+
+TEST_CASE("whatever is thrown, at any action, ends the run on all ranks in an error that names it") {
+  int actions = 0;
+  all_schedules::each([&](auto s) {
+    using S = decltype(s);
+    if constexpr (!std::is_same_v<S, forward_only>) {
+      const plan order = make_plan(s, {.ranks = 3, .micro_batches = 4, .chunks = takes_chunks<S>() ? 2 : 1});
+      for (int layer = 0; layer < 8; ++layer)
+        for (int m = 0; m < 4; ++m)
+          for (int k : {0, 1, 2}) {
+            if (k == 2 && (layer == 0 || layer == 7)) continue;  // no weights there
+            set_trap = {layer, m, k};
+            const auto begun = std::chrono::steady_clock::now();
+            {
+              pipeline p(chain(8), toy::cut_of(8, order.stages), order, sgd{}, {.transport = {.deadline = 20}});
+              const int stage = toy::cut_of(8, order.stages).stage_of(layer);
+              const std::string name = std::to_string(stage) + (k == 0 ? "F" : "B") + std::to_string(m);
+              auto step = p.step();
+              const std::string words = thrown([&] { step.loss(); });
+              INFO(s.name << " layer " << layer << " micro-batch " << m << " pass " << k << ": " << words);
+              REQUIRE(words.rfind("stretto: rank " + std::to_string(plan_view(order).route(0).rank_of(stage)) + " step ", 0) == 0);
+              REQUIRE(words.find("(" + name + ") threw: the trap") != std::string::npos);
+              REQUIRE(thrown([&] { p.step().loss(); }) == words);  // and stays ended
+              ++actions;
+            }
+            REQUIRE(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+          }
+    }
+  });
+  set_trap = {};
+  CHECK(actions == 3 * 4 * (8 + 8 + 6));
+}
+
+TEST_CASE("a layer that doesn't come back lets the others give up at the deadline, and say for what they waited") {
+  set_trap = {3, 1, 0, 1.5};
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 4});
+  pipeline p(chain(6), toy::cut_of(6, 3), order, sgd{}, {.transport = {.deadline = 0.2}});
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string words = thrown([&] { p.step().loss(); });
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::milliseconds(1200));
+  CHECK(words.find("stretto: rank ") == 0);
+  CHECK(words.find(" waited 200 ms for ") != std::string::npos);
+  set_trap = {};
+}
+
+TEST_CASE("what doesn't fit is refused when it is bound") {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
+  CHECK(thrown([&] { pipeline p(chain(5), toy::cut_of(4, 2), order); }) ==
+        "stretto: the cut is of 4 layers into 2 stages, the model has 5 layers and the plan 2 stages; cut the model into the plan's stages");
+  CHECK(thrown([&] { pipeline p(chain(5), toy::cut_of(5, 3), order); }).find("into 3 stages") != std::string::npos);
+  draft d;
+  d.order_of = {{action::backward(0, 0), action::forward(0, 0)}};
+  CHECK(thrown([&] { pipeline p(chain(5), toy::cut_of(5, 1), make_plan(d)); }).rfind("stretto: deadlock: ", 0) == 0);
+  pipeline p(toy::model_of(2), toy::cut_of(5, 2), order);
+  CHECK(thrown([&] { p.step().loss(); }) ==
+        "stretto: rank 0 step 0 (0F0) threw: layer 0 asks for feed 'tokens', which the pipeline hasn't; give it with feed<T>(name, function)");
+}
+
+TEST_CASE("slots are as many as the plan holds, and objects as many as it can have under way") {
+  all_schedules::each([&](auto s) {
+    using S = decltype(s);
+    for (int ranks : {1, 2, 3, 4})
+      for (int m : {1, 3, 8}) {
+        const sizes z{.ranks = ranks, .micro_batches = m, .chunks = takes_chunks<S>() ? 2 : 1};
+        const plan order = make_plan(s, z);
+        const flow f = make_flow(lower(order));
+        const forecast expected = simulate(order);
+        INFO(sweep::place(s.name, z));
+        for (int r = 0; r < ranks; ++r) {
+          int slots = 0;
+          for (int n : f.ranks[static_cast<std::size_t>(r)].slots) slots += n;
+          // Each stage has slots of its own, so several chunks may need more than the peak of their sum.
+          if (z.chunks == 1) CHECK(slots == expected.peak_of[r]);
+          CHECK(slots >= expected.peak_of[r] * z.chunks - 1e-9);
+          CHECK(slots <= m * z.chunks);
+        }
+        for (const channel_plan& c : f.channels) CHECK((c.objects >= 1 && c.objects <= m));
+      }
+  });
+  // 1F1B's first rank is at most as far ahead as the plan lets it.
+  const flow f = make_flow(lower(make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 100})));
+  for (const channel_plan& c : f.channels) CHECK(c.objects <= 4);
+}
+
+TEST_CASE("nothing is allocated once the first step has run") {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 8});
+  const toy::data data(8);
+  pipeline p(toy::model_of(6), toy::cut_of(9, 2), order, adamw{}, {.samples = toy::rows, .clip = 1});
+  toy::feed(p, data);
+  const long before = allocations.load();
+  double sum = 0;
+  for (int i = 0; i < 10; ++i) {
+    auto step = p.step(24);
+    sum += step.loss() + step.norm();
+  }
+  const long after = allocations.load();
+  CHECK(after - before == 0);
+  CHECK(sum > 0);
+}
