@@ -103,7 +103,7 @@ class threads {
   /// say(text&) tells for what it waited.
   template <class Ready, class Say>
   void wait(int rank, Ready&& ready, Say&& say) {
-    for (int i = 0; i < spins_; ++i) {
+    for (int i = 0; i < spins_ && rank != host(); ++i) {  // the host would take a core from a rank
       if (ready()) return;
       if (failed_.load(std::memory_order_relaxed)) break;
       pause();

@@ -1,0 +1,6 @@
+#include <thread>
+#include <string>
+#include <vector>
+#include <atomic>
+#include <memory>
+#include <chrono>

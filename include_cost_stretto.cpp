@@ -1,0 +1,1 @@
+#include <stretto/stretto.hpp>
