@@ -9,6 +9,7 @@
 #include <stretto/stretto.hpp>
 
 #include "catch.hpp"
+#include "schedule/sweep.hpp"
 
 using namespace stretto;
 
@@ -34,15 +35,7 @@ graph_rule rule(const draft& d) {
   return v.rule;
 }
 
-template <class F>
-std::string thrown(F&& f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "";
-}
+using sweep::thrown;
 
 struct ascending {
   static constexpr const char* name = "mine";

@@ -57,16 +57,23 @@ struct finish {
   void backward_input(context& c, const float&, const double& dy, float& dx) { spring(c, 1), dx = static_cast<float>(dy); }
 };
 
+/// Two uses of a tie that differ in size; the first throws what is no exception.
+struct odd_start : start {
+  std::vector<float> w{1, 2}, g{0, 0};
+  void forward(context&, const nothing&, float&) { throw 42; }
+  void backward_weight(context&, const nothing&, const float&) {}
+  void parameters(auto&& visit) { visit("w", w, g, tied{"odd"}); }
+};
+template <int Size>
+struct odd_finish : finish {
+  std::vector<float> w = std::vector<float>(Size, 5), g = std::vector<float>(Size);
+  void backward_weight(context&, const float&, const double&) {}
+  void parameters(auto&& visit) { visit("w", w, g, tied{"odd"}); }
+};
+
 auto chain(int layers) { return sequential(layer<start>(), repeat<middle>(layers - 2), layer<finish>()); }
 
-std::string thrown(auto&& f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "";
-}
+using sweep::thrown;
 
 }  // namespace
 
@@ -179,6 +186,15 @@ TEST_CASE("what doesn't fit is refused when it is bound") {
   pipeline p(toy::model_of(2), toy::cut_of(5, 2), order);
   CHECK(thrown([&] { p.step().loss(); }) ==
         "stretto: rank 0 step 0 (0F0) threw: layer 0 asks for feed 'tokens', which the pipeline hasn't; give it with feed<T>(name, function)");
+}
+
+TEST_CASE("uses of a tied parameter begin alike, and what is no exception is named, too") {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 1});
+  CHECK(thrown([&] { pipeline p(sequential(layer<odd_start>(), layer<odd_finish<3>>()), cut::of({1, 1}), order); }) ==
+        "stretto: parameters 0.w and 1.w are tied as 'odd' and differ in size or type; make them alike");
+  pipeline p(sequential(layer<odd_start>(), layer<odd_finish<2>>()), cut::of({1, 1}), order);
+  CHECK(static_cast<const float*>(p.parameters()[1].value)[1] == 2);
+  CHECK(thrown([&] { p.step().loss(); }) == "stretto: rank 0 step 0 (0F0) threw: something that is no std::exception");
 }
 
 TEST_CASE("slots are as many as the plan holds, and objects as many as it can have under way") {

@@ -48,6 +48,16 @@ inline std::string place(const char* name, const stretto::sizes& z, int group = 
          std::to_string(z.chunks) + ", slices " + std::to_string(z.slices) + ", group " + std::to_string(group);
 }
 
+/// The sentence that f throws; empty where it throws none.
+inline std::string thrown(auto&& f) {
+  try {
+    f();
+  } catch (const stretto::error& e) {
+    return e.what();
+  }
+  return "";
+}
+
 struct dice {
   std::mt19937 bits;
   explicit dice(unsigned seed) : bits(seed) {}

@@ -51,14 +51,7 @@ std::vector<double> layers(double first, int blocks, double last) {
   return all;
 }
 
-std::string thrown(auto&& f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "";
-}
+using sweep::thrown;
 
 }  // namespace
 
@@ -69,7 +62,7 @@ TEST_CASE("known optima of the cut") {
   };
   const std::vector<double> twelve(12, 1.0), two_dozen(24, 1.0);
   CHECK(bottleneck(twelve, {.stages = 4}) == 3);
-  const std::vector<double> small = layers(0.2, 12, 4.9);  // a language model whose head costs as much as five blocks
+  const std::vector<double> small = layers(0.2, 12, 4.9);  // a head that costs as much as five blocks
   CHECK(bottleneck(small, {.stages = 2}) == Catch::Approx(8.9).epsilon(1e-12));
   CHECK(bottleneck(small, {.stages = 4}) == Catch::Approx(4.9).epsilon(1e-12));
   CHECK(bottleneck(small, {.stages = 8}) == Catch::Approx(4.9).epsilon(1e-12));

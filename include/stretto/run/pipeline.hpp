@@ -161,6 +161,7 @@ class pipeline {
       parameter_list list;
       rank.stages.back().parameters(list);
       for (const parameter& p : list.all()) {
+        join_tie(p);
         rank.parameters.push_back(static_cast<int>(parameters_.size()));
         parameters_.push_back(p);
         ties_ = ties_ || !p.tie.empty();
@@ -171,6 +172,18 @@ class pipeline {
         wide_.push_back(std::move(wide));
         narrow_.push_back(std::move(narrow));
       }
+    }
+  }
+
+  /// Every use of a tied parameter begins as the first one.
+  void join_tie(const parameter& p) {
+    for (const parameter& first : parameters_) {
+      if (p.tie.empty() || !(first.tie == p.tie)) continue;
+      if (first.count != p.count || first.type != p.type)
+        throw error(text("stretto: parameters ", first.name.str(), " and ", p.name.str(), " are tied as '", p.tie, "' and differ in size or type; make them alike").str());
+      const std::int64_t bytes = p.count * (p.type == number_type::float32 ? 4 : 8);
+      std::copy_n(static_cast<const char*>(first.value), bytes, static_cast<char*>(p.value));
+      return;
     }
   }
 
@@ -241,15 +254,20 @@ class pipeline {
         transport_.ring(transport_.host());
       }
     } catch (const std::exception& e) {
-      if (transport_.failed()) return;
-      text t("stretto: rank ", rank);
-      if (now != nullptr) t.add(" step ", now->entry, " (", name_of(program_.passes, now->what).str(), ")");
-      std::string_view why = e.what();
-      if (why.substr(0, 9) == "stretto: ") why.remove_prefix(9);
-      t.add(" threw: ", why);
-      transport_.fail(error(t.str(), {.rank = rank, .step = now != nullptr ? now->entry : -1, .stage = now != nullptr ? now->stage : -1,
-                                      .micro_batch = now != nullptr ? now->what.micro_batch : -1}));
+      give_up(rank, now, e.what());
+    } catch (...) {
+      give_up(rank, now, "something that is no std::exception");
     }
+  }
+
+  void give_up(int rank, const work_item* now, std::string_view why) {
+    if (transport_.failed()) return;
+    text t("stretto: rank ", rank);
+    if (now != nullptr) t.add(" step ", now->entry, " (", name_of(program_.passes, now->what).str(), ")");
+    if (why.substr(0, 9) == "stretto: ") why.remove_prefix(9);
+    t.add(" threw: ", why);
+    transport_.fail(error(t.str(), {.rank = rank, .step = now != nullptr ? now->entry : -1, .stage = now != nullptr ? now->stage : -1,
+                                    .micro_batch = now != nullptr ? now->what.micro_batch : -1}));
   }
 
   void idle(int rank, std::int64_t step) {

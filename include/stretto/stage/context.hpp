@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What a layer is told while it works: which micro-batch this is, what the loss is divided by, random numbers that don't
-// hang on how the model is cut, feeds (labels, tokens, masks) by name, and the ends of skip connections.
+// hang on how the model is cut, and feeds (labels, tokens, masks) by name.
 //
 //     view<const int> labels = context.feed<int>("labels");          this micro-batch's share, asked for only here
 //     random_stream r = context.random(row);                         keyed by seed, step, sample and layer
-//     auto& skip = context.give<values<float>>();                    the other end of a layer that takes it
 // A context lives for one call. Whatever changes between steps is read through it, never kept.
 #pragma once
 
@@ -104,21 +103,7 @@ class context {
     throw error(text("stretto: layer ", layer, " asks for feed '", name, "', which the pipeline hasn't; give it with feed<T>(name, function)").str());
   }
 
-  /// The ends of the layer's skip connection: what it gives to a later layer, or takes from an earlier one.
-  template <class T>
-  T& give() const { return *static_cast<T*>(given); }
-  template <class T>
-  const T& take() const { return *static_cast<const T*>(taken); }
-  template <class T>
-  const T& give_gradient() const { return *static_cast<const T*>(given_gradient); }
-  template <class T>
-  T& take_gradient() const { return *static_cast<T*>(taken_gradient); }
-
   view<const detail::feed_source> feeds;
-  void* given = nullptr;
-  const void* taken = nullptr;
-  const void* given_gradient = nullptr;
-  void* taken_gradient = nullptr;
 };
 
 }  // namespace stretto::inline v0

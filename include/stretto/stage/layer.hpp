@@ -26,13 +26,6 @@
 
 namespace stretto::inline v0 {
 
-/// A skip connection between two layers: both name the same tag. T is what it carries.
-template <class Tag, class T>
-struct skip {
-  using tag = Tag;
-  using type = T;
-};
-
 namespace detail {
 
 template <class L>
@@ -41,17 +34,7 @@ struct layer_types {
     if constexpr (requires { typename L::saved; }) return static_cast<typename L::saved*>(nullptr);
     else return static_cast<nothing*>(nullptr);
   }
-  static constexpr auto gives_mark() {
-    if constexpr (requires { typename L::gives; }) return static_cast<typename L::gives*>(nullptr);
-    else return static_cast<skip<void, nothing>*>(nullptr);
-  }
-  static constexpr auto takes_mark() {
-    if constexpr (requires { typename L::takes; }) return static_cast<typename L::takes*>(nullptr);
-    else return static_cast<skip<void, nothing>*>(nullptr);
-  }
   using saved = std::remove_pointer_t<decltype(saved_mark())>;
-  using gives = std::remove_pointer_t<decltype(gives_mark())>;
-  using takes = std::remove_pointer_t<decltype(takes_mark())>;
   static constexpr bool saves = !std::is_same_v<saved, nothing>;
 };
 
@@ -65,8 +48,6 @@ struct layer_traits {
   using saved = typename detail::layer_types<L>::saved;
   using grad_input = gradient_of<input>;
   using grad_output = gradient_of<output>;
-  using gives = typename detail::layer_types<L>::gives;
-  using takes = typename detail::layer_types<L>::takes;
   static constexpr bool saves = detail::layer_types<L>::saves;
 
   static constexpr bool goes_forward = [] {
@@ -94,12 +75,6 @@ struct layer_traits {
     if constexpr (requires { L::frozen; }) return static_cast<bool>(L::frozen);
     else return false;
   }();
-  static constexpr bool keeps_input = [] {
-    if constexpr (requires { L::keeps_input; }) return static_cast<bool>(L::keeps_input);
-    else return true;
-  }();
-  static constexpr bool gives_skip = !std::is_same_v<typename gives::type, nothing>;
-  static constexpr bool takes_skip = !std::is_same_v<typename takes::type, nothing>;
 };
 
 namespace detail {
@@ -122,11 +97,7 @@ constexpr bool is_layer() {
 
 /// A layer type as functions over untyped objects. Objects are made once, when a pipeline is bound.
 struct layer_row {
-  const void* input_type;
-  const void* output_type;
-  bool splits, weighs, merges, keeps_input, trains, gradient_in;
-  const void *gives_tag, *takes_tag;  // null where there is none
-  const void *gives_type, *takes_type;
+  bool weighs;  ///< has weights to train: backward_weight does something
 
   void* (*make_output)(const void* layer);
   void (*drop_output)(void*);
@@ -134,10 +105,6 @@ struct layer_row {
   void (*drop_saved)(void*);
   void* (*make_gradient)(const void* output);  // of the output
   void (*drop_gradient)(void*);
-  void* (*make_skip)(const void* layer);
-  void (*drop_skip)(void*);
-  void* (*make_skip_gradient)(const void* skip);
-  void (*drop_skip_gradient)(void*);
 
   void (*forward)(void* layer, context&, const void* in, void* out, void* saved);
   void (*backward_input)(void* layer, context&, const void* in, const void* gradient_out, void* gradient_in, void* saved);
@@ -174,15 +141,6 @@ struct row_maker {
   }
   static void* make_gradient(const void* o) {
     return new gradient_of<out>(wire_traits<out>::gradient_like(*static_cast<const out*>(o)));
-  }
-  static void* make_skip(const void* l) {
-    using type = typename t::gives::type;
-    if constexpr (requires { of(l).make_skip(); }) return new type(of(l).make_skip());
-    else return new type{};
-  }
-  static void* make_skip_gradient(const void* s) {
-    using type = typename t::gives::type;
-    return new gradient_of<type>(wire_traits<type>::gradient_like(*static_cast<const type*>(s)));
   }
   static void forward(void* l, context& c, const void* i, void* o, void* s) {
     L& layer = *static_cast<L*>(l);
@@ -223,28 +181,13 @@ struct row_maker {
 /// The row of a layer type.
 template <class L>
 inline constexpr layer_row row_of = {
-    &detail::type_mark<typename layer_traits<L>::input>,
-    &detail::type_mark<typename layer_traits<L>::output>,
-    layer_traits<L>::splits,
     layer_traits<L>::weighs && !layer_traits<L>::frozen,
-    !layer_traits<L>::splits && layer_traits<L>::merges,
-    layer_traits<L>::keeps_input,
-    layer_traits<L>::has_parameters && !layer_traits<L>::frozen,
-    !std::is_same_v<typename layer_traits<L>::grad_input, nothing>,
-    layer_traits<L>::gives_skip ? static_cast<const void*>(&detail::type_mark<typename layer_traits<L>::gives::tag*>) : nullptr,
-    layer_traits<L>::takes_skip ? static_cast<const void*>(&detail::type_mark<typename layer_traits<L>::takes::tag*>) : nullptr,
-    &detail::type_mark<typename layer_traits<L>::gives::type>,
-    &detail::type_mark<typename layer_traits<L>::takes::type>,
     detail::row_maker<L>::make_output,
     detail::drop_object<typename layer_traits<L>::output>,
     detail::row_maker<L>::make_saved,
     detail::drop_object<typename layer_traits<L>::saved>,
     detail::row_maker<L>::make_gradient,
     detail::drop_object<typename layer_traits<L>::grad_output>,
-    detail::row_maker<L>::make_skip,
-    detail::drop_object<typename layer_traits<L>::gives::type>,
-    detail::row_maker<L>::make_skip_gradient,
-    detail::drop_object<gradient_of<typename layer_traits<L>::gives::type>>,
     detail::row_maker<L>::forward,
     detail::row_maker<L>::backward_input,
     detail::row_maker<L>::backward_weight,

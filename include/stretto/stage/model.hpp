@@ -55,6 +55,11 @@ class model {
   }
   static_assert(neighbours_fit(std::make_index_sequence<sizeof...(Recipes) - 1>{}),
                 "stretto: what a layer gives must be what the next layer takes; make the output of one the input of the other");
+  using ends = std::tuple<typename Recipes::made...>;
+  static_assert(std::is_same_v<typename std::tuple_element_t<0, ends>::input, nothing>,
+                "stretto: nothing goes into the first layer of a model but feeds; make its input stretto::nothing");
+  static_assert(std::is_floating_point_v<typename std::tuple_element_t<sizeof...(Recipes) - 1, ends>::output>,
+                "stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double");
 
  public:
   constexpr explicit model(const Recipes&... recipes) : recipes_(recipes...) {}

@@ -6,9 +6,7 @@
 //
 //     using gradient            the type of its gradient; nothing where it has none: integers, masks
 //     gradient_like(value)      a gradient that fits `value` in its largest shape
-//     parts(value, visit)       visit(pointer, bytes) for each run of bytes that it holds now, in a fixed order
-//     refit(value, counts)      makes value's shape that of `counts`, as count_parts told it; no memory is asked for
-// Threads hand the object itself over and use none of the last two.
+// Threads hand the object itself over, so nothing else is asked of it. Cost: none, it is read when the program compiles.
 #pragma once
 
 #include <array>
@@ -40,10 +38,6 @@ struct wire_traits {
   using gradient = std::conditional_t<detail::is_real<T>, T, nothing>;
 
   static gradient gradient_like(const T&) { return gradient{}; }
-  static void parts(auto& value, auto&& visit) { visit(&value, static_cast<std::int64_t>(sizeof value)); }
-  static constexpr int counts = 0;  ///< numbers that describe its shape
-  static void count_parts(const T&, std::int64_t*) {}
-  static void refit(T&, const std::int64_t*) {}
 };
 
 template <>
@@ -51,10 +45,6 @@ struct wire_traits<nothing> {
   using gradient = nothing;
 
   static nothing gradient_like(const nothing&) { return {}; }
-  static void parts(auto&, auto&&) {}
-  static constexpr int counts = 0;
-  static void count_parts(const nothing&, std::int64_t*) {}
-  static void refit(nothing&, const std::int64_t*) {}
 };
 
 template <class T>
@@ -67,10 +57,6 @@ struct wire_traits<values<T>> {
     else
       return nothing{};
   }
-  static void parts(auto& value, auto&& visit) { visit(value.data(), value.size() * static_cast<std::int64_t>(sizeof(T))); }
-  static constexpr int counts = 1;
-  static void count_parts(const values<T>& value, std::int64_t* out) { *out = value.size(); }
-  static void refit(values<T>& value, const std::int64_t* from) { value.resize(*from); }
 };
 
 template <class... Ts>
@@ -79,16 +65,6 @@ struct wire_traits<std::tuple<Ts...>> {
 
   static gradient gradient_like(const std::tuple<Ts...>& value) {
     return std::apply([](const Ts&... each) { return gradient(wire_traits<Ts>::gradient_like(each)...); }, value);
-  }
-  static void parts(auto& value, auto&& visit) {
-    std::apply([&](auto&... each) { (wire_traits<std::remove_cvref_t<decltype(each)>>::parts(each, visit), ...); }, value);
-  }
-  static constexpr int counts = (wire_traits<Ts>::counts + ... + 0);
-  static void count_parts(const std::tuple<Ts...>& value, std::int64_t* out) {
-    std::apply([&](const Ts&... each) { ((wire_traits<Ts>::count_parts(each, out), out += wire_traits<Ts>::counts), ...); }, value);
-  }
-  static void refit(std::tuple<Ts...>& value, const std::int64_t* from) {
-    std::apply([&](Ts&... each) { ((wire_traits<Ts>::refit(each, from), from += wire_traits<Ts>::counts), ...); }, value);
   }
 };
 

@@ -1,6 +1,0 @@
-#include <thread>
-#include <string>
-#include <vector>
-#include <atomic>
-#include <memory>
-#include <chrono>

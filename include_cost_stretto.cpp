@@ -1,1 +1,0 @@
-#include <stretto/stretto.hpp>
