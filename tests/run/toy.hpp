@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A small model with everything that makes equal bits hard: a tied weight at both ends, a frozen layer, dropout. Layers of
-// the width of a few floats, so that hundreds of pipelines fit in a test.
+// A small model with everything that makes equal bits hard: a tied weight at both ends, a skip connection that two layers
+// take, a frozen layer, dropout. Layers of the width of a few floats, so that hundreds of pipelines fit in a test.
 #pragma once
 
 #include <cmath>
@@ -103,6 +103,56 @@ struct block {
   }
 };
 
+/// w x, and half of x by skip connection.
+struct giver {
+  using input = values<float>;
+  using output = values<float>;
+  using given = values<float>;
+
+  std::vector<float> w = weights(11, width), gradient = std::vector<float>(width);
+
+  output make_output() const { return output(rows * width); }
+  given make_given() const { return given(rows * width); }
+  void forward(context&, const input& in, output& out, given& away) {
+    for (int i = 0; i < rows * width; ++i) {
+      out[i] = (1 + w[static_cast<std::size_t>(i % width)]) * in[i];
+      away[i] = 0.5f * in[i];
+    }
+  }
+  void backward_input(context&, const input&, const values<float>& g, const values<float>& back, values<float>& d) {
+    for (int i = 0; i < rows * width; ++i) d[i] = (1 + w[static_cast<std::size_t>(i % width)]) * g[i] + 0.5f * back[i];
+  }
+  void backward_weight(context&, const input& in, const values<float>& g, const values<float>&) {
+    for (int i = 0; i < rows * width; ++i) gradient[static_cast<std::size_t>(i % width)] += in[i] * g[i];
+  }
+  void parameters(auto&& visit) { visit("w", w, gradient); }
+};
+
+/// x + v y, where y comes by skip connection.
+struct taker {
+  using input = values<float>;
+  using output = values<float>;
+  using taken = values<float>;
+
+  explicit taker(std::uint32_t seed) : v(weights(seed, width)) {}
+  std::vector<float> v, gradient = std::vector<float>(width);
+
+  output make_output() const { return output(rows * width); }
+  void forward(context&, const input& in, const taken& y, output& out) {
+    for (int i = 0; i < rows * width; ++i) out[i] = in[i] + v[static_cast<std::size_t>(i % width)] * y[i];
+  }
+  void backward_input(context&, const input&, const taken&, const values<float>& g, values<float>& d, values<float>& back) {
+    for (int i = 0; i < rows * width; ++i) {
+      d[i] = g[i];
+      back[i] = v[static_cast<std::size_t>(i % width)] * g[i];
+    }
+  }
+  void backward_weight(context&, const input&, const taken& y, const values<float>& g) {
+    for (int i = 0; i < rows * width; ++i) gradient[static_cast<std::size_t>(i % width)] += y[i] * g[i];
+  }
+  void parameters(auto&& visit) { visit("v", v, gradient); }
+};
+
 /// The squared distance of table · x to the feed "targets", summed.
 struct head {
   using input = values<float>;
@@ -140,9 +190,12 @@ struct head {
   void parameters(auto&& visit) { visit("table", table, gradient, tied{"embedding"}); }
 };
 
-/// 2 + trained + 1 layers.
-inline auto model_of(int blocks) {
-  return sequential(layer<embedding>(), repeat<block<false>>(blocks, 0.2), layer<block<true>>(0.2), layer<head>());
+/// blocks + 3 layers; at least 3 blocks, of which one gives to two others.
+inline auto model_of(int blocks, bool again = false) {
+  const int some = (blocks - 3) / 2;
+  auto middle = repeat<block<false>>(some, 0.2);
+  return sequential(layer<embedding>(), layer<giver>().gives("u"), again ? recompute(middle) : middle, layer<taker>(21u).takes("u"),
+                    repeat<block<false>>(blocks - 3 - some, 0.2), layer<taker>(22u).takes("u"), layer<block<true>>(0.2), layer<head>());
 }
 
 /// Stages of as equal numbers of layers as can be.

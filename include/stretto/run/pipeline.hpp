@@ -5,29 +5,25 @@
 //     pipeline p(model, even_cut(costs, 4), make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8}), adamw{}, options);
 //     p.feed<float>("x", [&](const data_share& s) { return view<const float>{…}; });
 //     double loss = p.step(normalizer).loss();
-// Binding makes the layers, the slots and the channels, and checks the program under the transport's link model. A step is
-// a walk over a table. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
+//     p.accumulate(n); p.accumulate(n); p.step(n);           one step over three runs of the plan
+//     const int e = p.bind(make_plan(forward_only{}, …));    another order over the same layers
+//     p.run(e, normalizer).loss();                           evaluation, between any two steps
+//     p.rebind(other_plan);                                  trains by another order from here on
+// Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
+// the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
 // Whatever is thrown on a rank ends the run on all of them, in one error that names rank, step and action.
 #pragma once
 
 #include <atomic>
-#include <algorithm>
 #include <exception>
 #include <memory>
 #include <system_error>
 #include <thread>
 #include <vector>
 
-#include <stretto/plan/check.hpp>
-#include <stretto/plan/lower.hpp>
-#include <stretto/plan/plan.hpp>
-#include <stretto/run/board.hpp>
-#include <stretto/run/flow.hpp>
+#include <stretto/run/agreement.hpp>
+#include <stretto/run/executor.hpp>
 #include <stretto/run/optimizer.hpp>
-#include <stretto/run/stage.hpp>
-#include <stretto/run/update.hpp>
-#include <stretto/stage/cut.hpp>
-#include <stretto/stage/model.hpp>
 #include <stretto/transport/threads.hpp>
 
 namespace stretto::inline v0 {
@@ -36,36 +32,26 @@ struct pipeline_options {
   std::uint32_t seed = 0;          ///< of the layers' random numbers
   std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample
   double clip = 0;                 ///< the largest norm of all gradients together; 0: not clipped
-  threads_options transport = {};
+  bool recompute_all = false;      ///< every layer keeps nothing but a stage's input, and does its forward again
+  bool merged_backward = false;    ///< layers that can't split their backward may do all of it in an I pass
+  bool record = false;             ///< measures every action and message
+  threads_options threads = {};    ///< of the transport that the pipeline makes where it isn't given one
 };
 
-template <class Model, class Optimizer = sgd>
+template <class Model, class Optimizer = sgd, transport Transport = threads>
 class pipeline {
+  using binding = detail::binding<Transport>;
+
  public:
   class handle;
 
-  pipeline(const Model& model, const cut& layers_of, const plan& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
-      : how_(how), optimizer_(optimizer), transport_(order.ranks, how.transport) {
-    if (layers_of.layers() != model.size() || layers_of.stages() != order.stages)
-      throw error(text("stretto: the cut is of ", layers_of.layers(), " layers into ", layers_of.stages(), " stages, the model has ", model.size(),
-                       " layers and the plan ", order.stages, " stages; cut the model into the plan's stages").str());
-    require(check(order));
-    trains_ = order.passes.has(pass::backward_weight);
-    ranks_.resize(static_cast<std::size_t>(order.ranks));
-    make_layers(model, layers_of, order);
-    update_passes added;
-    const plan whole = trains_ ? with_update(order, how.clip > 0 || ties_, added) : order;
-    program_ = lower(whole);
-    require(check(program_, threads::links));
-    flow_ = make_flow(program_, added.norm, added.update);
-    make_rooms();
-    try {
-      for (int r = 0; r < order.ranks; ++r) ranks_[static_cast<std::size_t>(r)].thread = std::thread([this, r] { work_on(r); });
-    } catch (const std::system_error& e) {
-      stop();
-      throw error(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str());
-    }
-  }
+  pipeline(const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
+      : pipeline(std::make_unique<Transport>(order.ranks, how.threads), nullptr, model, layers_of, order, optimizer, how) {}
+
+  /// Over a transport of yours, which must outlive it.
+  pipeline(Transport& over, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
+      : pipeline(nullptr, &over, model, layers_of, order, optimizer, how) {}
+
   pipeline(const pipeline&) = delete;
   pipeline& operator=(const pipeline&) = delete;
 
@@ -75,316 +61,360 @@ class pipeline {
   /// A feed that layers ask for by name. Give all of them before the first step.
   template <class T, class F>
   void feed(label name, F function) {
+    if (asked_.load() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
     feeds_.push_back(detail::feed_source::of<T>(name, static_cast<F&&>(function)));
   }
 
-  /// Asks for a step. The loss is the last layer's sum over the step divided by `normalizer`.
-  handle step(double normalizer = 1) {
-    const std::int64_t number = asked_.load(std::memory_order_relaxed);
-    wait_for(number - step_board::depth + 1);  // no more steps under way than the board has room for
-    board_[static_cast<std::size_t>(number % step_board::depth)].normalizer = normalizer;
-    asked_.store(number + 1, std::memory_order_release);
-    for (int r = 0; r < transport_.ranks(); ++r) transport_.ring(r);
-    return handle(*this, number);
+  /// Asks for a step of training. The loss is the last layer's sum over the step divided by `normalizer`.
+  handle step(double normalizer = 1) { return ask(0, normalizer, true); }
+
+  /// Runs the plan and keeps the gradients for the step that follows, without one of its own.
+  handle accumulate(double normalizer) {
+    if (!orders_[0]->trains) throw error("stretto: accumulate is asked of a plan without backward passes; train by one that has them");
+    return ask(0, normalizer, false);
+  }
+
+  /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
+  int bind(const plan_view& order) {
+    finish();
+    orders_.push_back(make_binding(order));
+    return static_cast<int>(orders_.size()) - 1;
+  }
+
+  /// Asks for a run of an order that was bound with bind().
+  handle run(int order, double normalizer = 1) {
+    if (order < 1 || order >= static_cast<int>(orders_.size()))
+      throw error(text("stretto: order ", order, " is run, and ", static_cast<std::int64_t>(orders_.size()) - 1, " were bound with bind(); use the number that bind gave").str());
+    return ask(order, normalizer, true);
+  }
+
+  /// Trains by another order from here on. Losses of earlier steps are gone then.
+  void rebind(const plan_view& order) {
+    finish();
+    if (rounds_ > 0) throw error("stretto: rebind is asked for between accumulate and step; end the step first");
+    orders_[0] = make_binding(order);
+    ++generation_;
   }
 
   /// Waits until all steps that were asked for have ended.
   void finish() { wait_for(asked_.load()); }
 
-  /// All parameters, by layer. Look at them when no step is under way.
+  /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
+
+  /// The program that step() runs.
+  const program& steps() const { return orders_[0]->work; }
 
   /// A step that was asked for.
   class handle {
    public:
     /// Waits for the step. Ask before eight more steps have been asked for.
-    double loss() { return value(true); }
+    double loss() {
+      binding& b = ready();
+      double sum = 0;
+      for (int m = 0; m < b.work.micro_batches; ++m) {
+        const route_view r = plan_view(b.work).route_of(m);
+        const double* losses = b.seen(r.rank_of(r.last()), number_);
+        for (int q = 0; q < b.work.slices; ++q) sum += losses[m * b.work.slices + q];
+      }
+      return sum / b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
+    }
     /// The norm of all gradients together, before clipping.
-    double norm() { return value(false); }
+    double norm() {
+      binding& b = ready();
+      if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
+      return p_.board_.norm([&](int rank) { return b.seen(rank, number_) + b.boxes; });
+    }
+    /// What was measured, where pipeline_options::record is set. Of ranks of this process.
+    recording measured() {
+      binding& b = ready();
+      if (!p_.settings_.records) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
+      return p_.recording_of(b, number_);
+    }
 
    private:
     friend pipeline;
-    handle(pipeline& p, std::int64_t number) : p_(p), number_(number) {}
-    double value(bool loss) {
-      if (p_.asked_.load() > number_ + step_board::depth)
-        throw error(text("stretto: the loss of step ", number_, " is asked for when ", p_.asked_.load(), " steps have been, and results are kept for ",
-                         step_board::depth, " steps; ask for it earlier").str());
-      p_.wait_for(number_ + 1);
-      const auto& b = p_.board_[static_cast<std::size_t>(number_ % step_board::depth)];
-      return loss ? b.loss() : b.norm(p_.parameters_);
+    handle(pipeline& p, int order, std::int64_t number, std::int64_t whole_number, bool updates)
+        : p_(p), order_(order), generation_(p.generation_), number_(number), whole_number_(whole_number), updates_(updates) {}
+
+    binding& ready() {
+      if (order_ == 0 && generation_ != p_.generation_) throw error("stretto: a step is asked for its results after rebind; ask before");
+      binding& b = *p_.orders_[static_cast<std::size_t>(order_)];
+      if (b.asked > number_ + detail::kept_steps)
+        throw error(text("stretto: the results of step ", number_, " are asked for when ", b.asked, " steps have been, and they are kept for ", detail::kept_steps,
+                         " steps; ask for them earlier").str());
+      p_.wait_for(whole_number_ + 1);
+      p_.transport_.gathered(*b.board, p_.transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
+      return b;
     }
+
     pipeline& p_;
-    std::int64_t number_;
+    int order_, generation_;
+    std::int64_t number_, whole_number_;
+    bool updates_;
   };
 
  private:
-  using step_board = detail::step_board;
-
   struct rank_state {
     std::vector<detail::bound_stage> stages;
-    std::vector<int> parameters;                // indices into all of them
-    std::vector<std::vector<void*>> filled;     // by channel and box: what was made and isn't sent yet
-    alignas(64) std::atomic<std::int64_t> summed = 0;   // steps whose sums are on the board
-    alignas(64) std::atomic<std::int64_t> done = 0;     // steps that have ended
+    std::unique_ptr<detail::executor<Transport, Optimizer>> work;
+    alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
     std::thread thread;
     rank_state() = default;
     rank_state(rank_state&& other) noexcept : stages(std::move(other.stages)) {}  // before anything runs
   };
-
-  struct object_maker {
-    const layer_row* row;
-    const void* layer;
-    bool gradient;
+  struct asked_step {
+    binding* order = nullptr;
+    detail::step_request what;
   };
+
+  pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
+      : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), ranks_(static_cast<std::size_t>(transport_.ranks())) {
+    if (cut_.layers() != model_.size() || cut_.stages() != order.stages)
+      throw error(text("stretto: the cut is of ", cut_.layers(), " layers into ", cut_.stages(), " stages, the model has ", model_.size(), " layers and the plan ", order.stages,
+                       " stages; cut the model into the plan's stages").str());
+    if (order.ranks != transport_.ranks())
+      throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
+    require(check(order));
+    transport_.enter(transport_.host());
+    try {
+      links_ = links_of(model_, cut_, how_.recompute_all);
+      settings_ = {how_.seed, how_.samples, how_.clip, how_.record, {}};
+      make_layers(order);
+      orders_.push_back(make_binding(order));
+      for (int r = 0; r < transport_.ranks(); ++r)
+        if (transport_.local(r)) ranks_[static_cast<std::size_t>(r)].thread = std::thread([this, r] { work_on(r); });
+    } catch (const std::system_error& e) {
+      const error refusal(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str());
+      transport_.fail(refusal);
+      stop();
+      throw refusal;
+    } catch (...) {
+      transport_.leave(transport_.host());
+      throw;
+    }
+  }
 
   void stop() {
     stop_.store(true);
-    for (int r = 0; r < transport_.ranks(); ++r) transport_.ring(r);
+    for (int r = 0; r < transport_.ranks(); ++r)
+      if (transport_.local(r)) transport_.ring(r);
+    transport_.leave(transport_.host());
     for (rank_state& r : ranks_)
       if (r.thread.joinable()) r.thread.join();
   }
 
-  void make_layers(const Model& model, const cut& layers_of, const plan& order) {
-    const plan_view v = order;
-    for (int s = 0; s < order.stages; ++s) {
-      int owner = -1;
-      for (int r = 0; r < v.routes; ++r) {
-        const int one = v.route(r).rank_of(s);
-        if (one >= 0 && owner >= 0 && one != owner)
-          throw error(text("stretto: stage ", s, " has two owners, rank ", owner, " and rank ", one, ", which the pipeline doesn't run; use a plan with one owner").str());
-        owner = one >= 0 ? one : owner;
+  void make_layers(const plan_view& v) {
+    const auto hold_on = [](text& t) { t.add("the other ranks to be bound"); };
+    const auto number = static_cast<std::int64_t>(transport_.opened());
+    std::vector<std::vector<parameter>> own(ranks_.size());
+    for (int s = 0; s < v.stages; ++s)
+      for (int r = 0; r < v.ranks; ++r) {
+        bool owns = false;
+        for (int k = 0; k < v.routes; ++k) owns = owns || v.route(k).rank_of(s) == r;
+        if (!owns || !transport_.local(r)) continue;
+        detail::bound_stage stage;
+        stage.make(model_, cut_, s, links_, how_.recompute_all);
+        parameter_list list;
+        stage.parameters(list);
+        for (const parameter& p : list.all()) own[static_cast<std::size_t>(r)].push_back(p);
+        ranks_[static_cast<std::size_t>(r)].stages.push_back(std::move(stage));
       }
-      if (owner < 0) continue;
-      rank_state& rank = ranks_[static_cast<std::size_t>(owner)];
-      rank.stages.emplace_back();
-      rank.stages.back().make(model, s, layers_of.first(s), layers_of.last(s));
-      parameter_list list;
-      rank.stages.back().parameters(list);
-      for (const parameter& p : list.all()) {
-        join_tie(p);
-        rank.parameters.push_back(static_cast<int>(parameters_.size()));
-        parameters_.push_back(p);
-        ties_ = ties_ || !p.tie.empty();
-        std::vector<std::vector<double>> wide(p.type == number_type::float64 ? Optimizer::states : 0);
-        std::vector<std::vector<float>> narrow(p.type == number_type::float32 ? Optimizer::states : 0);
-        for (auto& state : wide) state.assign(static_cast<std::size_t>(p.count), 0.0);
-        for (auto& state : narrow) state.assign(static_cast<std::size_t>(p.count), 0.0f);
-        wide_.push_back(std::move(wide));
-        narrow_.push_back(std::move(narrow));
+    std::vector<detail::parameter_card> cards = detail::exchange_cards(transport_, own, number, hold_on);
+    board_.make(cards, v.ranks);
+    detail::begin_alike(transport_, board_, own, number, hold_on);
+    std::vector<std::pair<int, parameter>> by_row;
+    for (int r = 0; r < v.ranks; ++r) {
+      if (!transport_.local(r)) continue;
+      rank_state& rank = ranks_[static_cast<std::size_t>(r)];
+      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, optimizer_);
+      for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
+        detail::local_parameter p;
+        p.what = own[static_cast<std::size_t>(r)][i];
+        p.row = board_.find(r, static_cast<int>(i));
+        const auto n = static_cast<std::size_t>(p.what.gradient != nullptr ? p.what.count : 0);
+        if (p.what.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));
+        else p.wide.assign(Optimizer::states, std::vector<double>(n, 0.0));
+        by_row.emplace_back(p.row, p.what);
+        rank.work->parameters.push_back(std::move(p));
       }
     }
+    for (int i = 0; i < board_.count(); ++i)
+      for (const auto& one : by_row)
+        if (one.first == i) parameters_.push_back(one.second);
   }
 
-  /// Every use of a tied parameter begins as the first one.
-  void join_tie(const parameter& p) {
-    for (const parameter& first : parameters_) {
-      if (p.tie.empty() || !(first.tie == p.tie)) continue;
-      if (first.count != p.count || first.type != p.type)
-        throw error(text("stretto: parameters ", first.name.str(), " and ", p.name.str(), " are tied as '", p.tie, "' and differ in size or type; make them alike").str());
-      const std::int64_t bytes = p.count * (p.type == number_type::float32 ? 4 : 8);
-      std::copy_n(static_cast<const char*>(first.value), bytes, static_cast<char*>(p.value));
-      return;
+  std::unique_ptr<binding> make_binding(const plan_view& order) {
+    if (order.stages != cut_.stages() || order.ranks != transport_.ranks())
+      throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
+                       "; give a plan of the same cut").str());
+    require(check(order));
+    for (int k = 0; k < order.routes; ++k) check_route(order.route(k));
+    if ((used_passes(order) >> pass::backward_weight & 1) != 0 && !how_.merged_backward)
+      for (int l = 0; l < model_.size(); ++l)
+        if (!model_.row(l).splits)
+          throw error(text("stretto: layer ", l, " does its backward in one piece, and the plan has weight passes of their own; give it backward_input and backward_weight, or set pipeline_options::merged_backward").str());
+    const bool trains = order.passes->has(pass::backward_weight);
+    auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_);
+    const auto number = static_cast<std::int64_t>(transport_.opened());
+    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
+    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, links_, cut_, how_.record);
+    b->open_board(board_, label(text("board ", number, " ", bound_).str()));
+    ++bound_;
+    return b;
+  }
+
+  const detail::bound_stage& stage_of(int rank, int stage) const {
+    for (const detail::bound_stage& s : ranks_[static_cast<std::size_t>(rank)].stages)
+      if (s.stage == stage) return s;
+    throw error(text("stretto: the plan lets rank ", rank, " do stage ", stage, ", which another plan gave to other ranks; bind plans with the same owners").str(), {.rank = rank, .stage = stage});
+  }
+
+  /// A layer of this process, or one that is made to be looked at.
+  template <class Look>
+  void with_layer(int layer, Look&& look) const {
+    for (const rank_state& r : ranks_)
+      for (const detail::bound_stage& s : r.stages) {
+        const int k = layer - s.first_layer;
+        if (k >= 0 && k < static_cast<int>(s.layers.size())) return look(*s.rows[static_cast<std::size_t>(k)], s.layers[static_cast<std::size_t>(k)]);
+      }
+    void (*drop)(void*) = nullptr;
+    void* made = model_.make(layer, &drop);
+    look(model_.row(layer), made);
+    drop(made);
+  }
+
+  /// Neighbours on a route must fit, and its ends be the model's.
+  void check_route(const route_view& r) const {
+    for (int s = r.first(); s >= 0; s = r.next(s)) {
+      const layer_row& last = model_.row(cut_.last(s) - 1);
+      const int next = r.next(s);
+      if (s == r.first() && !model_.row(cut_.first(s)).input.empty)
+        throw error(text("stretto: a route begins with stage ", s, ", whose first layer takes an input; begin with the stage that reads the feeds").str(), {.stage = s});
+      if (next < 0 && cut_.last(s) != model_.size())
+        throw error(text("stretto: a route ends with stage ", s, ", which doesn't have the model's last layer; end with stage ", cut_.stages() - 1).str(), {.stage = s});
+      if (next >= 0 && model_.row(cut_.first(next)).input.type != last.output.type)
+        throw error(text("stretto: a route goes from stage ", s, " to stage ", next, ", which takes another type than it gives; let routes join stages that fit").str(), {.stage = s});
     }
   }
 
-  void make_rooms() {
-    for (std::size_t r = 0; r < ranks_.size(); ++r) {
-      const rank_flow& f = flow_.ranks[r];
-      for (detail::bound_stage& s : ranks_[r].stages)
-        for (std::size_t k = 0; k < f.stages.size(); ++k)
-          if (f.stages[k] == s.stage) s.make_slots(f.slots[k], trains_);
-      ranks_[r].filled.assign(flow_.channels.size(), std::vector<void*>(boxes(), nullptr));
-    }
-    for (const channel_plan& c : flow_.channels) {
-      // What a boundary carries is made by the layer before it, its gradient too.
-      const int before = c.forward ? c.from_stage : c.to_stage;
-      detail::bound_stage& s = stage_of(c.forward ? c.from : c.to, before);
-      const object_maker maker{s.rows.back(), s.layers.back(), !c.forward};
-      channel_shape shape{.from = c.from, .to = c.to, .boxes = static_cast<std::int64_t>(boxes()), .objects = c.objects, .maker = &maker};
-      shape.make = [](const void* m) {
-        const auto& how = *static_cast<const object_maker*>(m);
-        void* output = how.row->make_output(how.layer);
-        if (!how.gradient) return output;
-        void* gradient = how.row->make_gradient(output);
-        how.row->drop_output(output);
-        return gradient;
-      };
-      shape.drop = c.forward ? s.rows.back()->drop_output : s.rows.back()->drop_gradient;
-      transport_.open(shape);
-    }
-    board_.resize(step_board::depth);
-    for (step_board& b : board_) b.make(boxes(), parameters_);
-  }
-
-  std::size_t boxes() const { return static_cast<std::size_t>(program_.micro_batches) * static_cast<std::size_t>(program_.slices); }
-  detail::bound_stage& stage_of(int rank, int stage) {
-    auto& all = ranks_[static_cast<std::size_t>(rank)].stages;
-    std::size_t i = 0;
-    while (all[i].stage != stage) ++i;
-    return all[i];
+  handle ask(int order, double normalizer, bool updates) {
+    const std::int64_t number = asked_.load(std::memory_order_relaxed);
+    wait_for(number - detail::kept_steps + 1);  // no more steps under way than there is room for
+    binding& b = *orders_[static_cast<std::size_t>(order)];
+    if (number == 0) settings_.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
+    const bool trains = b.trains && order == 0;
+    asked_step& q = queue_[static_cast<std::size_t>(number % detail::kept_steps)];
+    q.order = &b;
+    q.what = {b.asked, trained_, normalizer, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates};
+    b.asked_as[static_cast<std::size_t>(b.asked % detail::kept_steps)] = normalizer;
+    ++b.asked;
+    if (trains) rounds_ = updates ? 0 : rounds_ + 1;
+    if (b.trains && updates) ++trained_;
+    asked_.store(number + 1, std::memory_order_release);
+    for (int r = 0; r < transport_.ranks(); ++r)
+      if (transport_.local(r)) transport_.ring(r);
+    return handle(*this, order, q.what.index, number, updates);
   }
 
   void wait_for(std::int64_t steps) {
-    transport_.wait(
+    transport_.attend(
         transport_.host(),
         [&] {
-          for (const rank_state& r : ranks_)
-            if (r.done.load(std::memory_order_acquire) < steps) return false;
+          for (int r = 0; r < transport_.ranks(); ++r)
+            if (transport_.local(r) && ranks_[static_cast<std::size_t>(r)].done.load(std::memory_order_acquire) < steps) return false;
           return true;
         },
-        [](text& t) { t.add("the ranks to end a step"); });
+        [&] {
+          std::int64_t ended = 0;
+          for (const rank_state& r : ranks_) ended += r.work ? r.work->ended() : 0;
+          return ended;
+        },
+        [&](text& t) {
+          t.add("some rank to end an action, and ");
+          const char* comma = "";
+          for (int r = 0; r < transport_.ranks(); ++r) {
+            if (!transport_.local(r)) continue;
+            t.add(comma, "rank ", r, " is at");
+            ranks_[static_cast<std::size_t>(r)].work->name_entry(t);
+            comma = ", ";
+          }
+        });
   }
 
   void work_on(int rank) {
     rank_state& self = ranks_[static_cast<std::size_t>(rank)];
-    const work_item* now = nullptr;
+    transport_.enter(rank);
     try {
       for (std::int64_t step = 0;; ++step) {
-        now = nullptr;
-        while (asked_.load(std::memory_order_acquire) <= step) {  // idle: no deadline here
-          if (stop_.load()) return;
-          idle(rank, step);
-        }
-        start_step(self);
-        for (const work_item& item : flow_.ranks[static_cast<std::size_t>(rank)].items) {
-          now = &item;
-          run(rank, self, item, step);
-        }
+        transport_.doze(rank, [&] { return asked_.load(std::memory_order_acquire) > step || stop_.load(); });  // idle: no deadline here
+        if (asked_.load(std::memory_order_acquire) <= step) break;
+        const asked_step& q = queue_[static_cast<std::size_t>(step % detail::kept_steps)];
+        self.work->run(*q.order, q.what, settings_);
         self.done.store(step + 1, std::memory_order_release);
         transport_.ring(transport_.host());
       }
     } catch (const std::exception& e) {
-      give_up(rank, now, e.what());
+      if (!transport_.failed()) transport_.fail(self.work->failure(e.what()));
     } catch (...) {
-      give_up(rank, now, "something that is no std::exception");
+      if (!transport_.failed()) transport_.fail(self.work->failure("something that is no std::exception"));
     }
+    transport_.leave(rank);
   }
 
-  void give_up(int rank, const work_item* now, std::string_view why) {
-    if (transport_.failed()) return;
-    text t("stretto: rank ", rank);
-    if (now != nullptr) t.add(" step ", now->entry, " (", name_of(program_.passes, now->what).str(), ")");
-    if (why.substr(0, 9) == "stretto: ") why.remove_prefix(9);
-    t.add(" threw: ", why);
-    transport_.fail(error(t.str(), {.rank = rank, .step = now != nullptr ? now->entry : -1, .stage = now != nullptr ? now->stage : -1,
-                                    .micro_batch = now != nullptr ? now->what.micro_batch : -1}));
-  }
-
-  void idle(int rank, std::int64_t step) {
-    transport_.doze(rank, [&] { return asked_.load(std::memory_order_acquire) > step || stop_.load(); });
-  }
-
-  void start_step(rank_state& self) {
-    for (int i : self.parameters) {
-      const parameter& p = parameters_[static_cast<std::size_t>(i)];
-      if (p.gradient == nullptr) continue;
-      if (p.type == number_type::float32) std::fill_n(static_cast<float*>(p.gradient), p.count, 0.0f);
-      else std::fill_n(static_cast<double*>(p.gradient), p.count, 0.0);
+  recording recording_of(const binding& b, std::int64_t number) const {
+    recording out;
+    const auto seconds = [&](std::int64_t t) { return t == 0 ? 0.0 : static_cast<double>(t - origin_) * 1e-9; };
+    const auto kept = static_cast<std::size_t>(number % detail::kept_steps);
+    for (int r = 0; r < b.work.ranks; ++r) {
+      const auto n = static_cast<std::size_t>(b.work.order(r).count);
+      const auto& times = b.rooms[static_cast<std::size_t>(r)].times;
+      for (std::size_t i = 0; i < n; ++i) {
+        const detail::entry_times t = times.empty() ? detail::entry_times{} : times[kept * n + i];
+        out.waits.push_back(seconds(t.wait));
+        out.starts.push_back(seconds(t.start));
+        out.ends.push_back(seconds(t.end));
+      }
     }
-  }
-
-  void run(int rank, rank_state& self, const work_item& w, std::int64_t step) {
-    step_board& board = board_[static_cast<std::size_t>(step % step_board::depth)];
-    const auto say = [&](text& t) { t.add("what step ", w.entry, " (", name_of(program_.passes, w.what).str(), ") needs"); };
-    if (w.kind == work::norm) return add_up(rank, self, board, step);
-    if (w.kind == work::update) return update(rank, self, board, step);
-    const auto box = static_cast<std::size_t>(w.box);
-    if (w.kind == work::send) {
-      const int c = w.outputs_out >= 0 ? w.outputs_out : w.gradients_out;
-      return transport_.put(c, w.box, self.filled[static_cast<std::size_t>(c)][box], say);
+    for (std::size_t c = 0; c < b.tables.channels.size(); ++c) {
+      const channel_plan& p = b.tables.channels[c];
+      for (std::int64_t box = 0; box < b.boxes && p.from != p.to; ++box) {
+        const std::size_t at = kept * static_cast<std::size_t>(b.boxes) + static_cast<std::size_t>(box);
+        if (b.puts[c][at] == 0) continue;
+        out.messages.push_back({p.from, p.to, p.from_stage, p.to_stage, static_cast<int>(box / b.work.slices), static_cast<int>(box % b.work.slices), p.forward,
+                                seconds(b.puts[c][at]), seconds(b.takes[c][at])});
+      }
     }
-    detail::bound_stage& stage = stage_of(rank, w.stage);
-    detail::stage_slot& slot = stage.slots[static_cast<std::size_t>(w.slot)];
-    context c;
-    c.share = {step, w.what.micro_batch, w.what.slice, program_.slices, w.what.micro_batch * how_.samples};
-    c.rank = rank;
-    c.stage = w.stage;
-    c.training = trains_;
-    c.normalizer = board.normalizer;
-    c.seed = how_.seed;
-    c.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
-    static nothing none;
-    if (w.kind == work::forward) {
-      const void* in = w.outputs_in >= 0 ? transport_.take(w.outputs_in, w.box, say) : &none;
-      void* out = w.outputs_out >= 0 ? transport_.fresh(w.outputs_out, say) : nullptr;
-      stage.forward(c, slot, in, out);
-      if (w.outputs_out >= 0) hand_on(self, w.outputs_out, w.box, out, say);
-      else board.losses[box] = stage.loss(slot);
-    }
-    if (w.kind == work::backward_input || w.kind == work::backward) {
-      const void* gradient = w.gradients_in >= 0 ? transport_.take(w.gradients_in, w.box, say) : nullptr;
-      void* out = w.gradients_out >= 0 ? transport_.fresh(w.gradients_out, say) : &none;
-      stage.backward_input(c, slot, gradient, out);
-      if (w.gradients_out >= 0) hand_on(self, w.gradients_out, w.box, out, say);
-    }
-    if (w.kind == work::backward_weight || w.kind == work::backward) stage.backward_weight(c, slot);
-    if (!w.last) return;
-    if (w.outputs_in >= 0) transport_.give_back(w.outputs_in, const_cast<void*>(slot.in));
-    if (w.gradients_in >= 0) transport_.give_back(w.gradients_in, const_cast<void*>(slot.gradient_out));
-  }
-
-  /// To the next stage at once where it is on this rank; else the send does it.
-  template <class Say>
-  void hand_on(rank_state& self, int channel, std::int64_t box, void* object, Say&& say) {
-    const channel_plan& c = flow_.channels[static_cast<std::size_t>(channel)];
-    if (c.from == c.to) transport_.put(channel, box, object, say);
-    else self.filled[static_cast<std::size_t>(channel)][static_cast<std::size_t>(box)] = object;
-  }
-
-  void add_up(int rank, rank_state& self, step_board& board, std::int64_t step) {
-    for (int i : self.parameters) board.note(parameters_[static_cast<std::size_t>(i)], static_cast<std::size_t>(i));
-    self.summed.store(step + 1, std::memory_order_release);
-    for (int r = 0; r < transport_.ranks(); ++r)
-      if (r != rank) transport_.ring(r);
-  }
-
-  void update(int rank, rank_state& self, step_board& board, std::int64_t step) {
-    double scale = 1;
-    if (how_.clip > 0 || ties_) {
-      transport_.wait(
-          rank,
-          [&] {
-            for (const rank_state& r : ranks_)
-              if (r.summed.load(std::memory_order_acquire) <= step) return false;
-            return true;
-          },
-          [](text& t) { t.add("the sums of all ranks' gradients"); });
-      const double norm = how_.clip > 0 ? board.norm(parameters_) : 0;
-      if (how_.clip > 0 && norm > how_.clip) scale = how_.clip / norm;
-    }
-    for (int i : self.parameters) {
-      const auto at = static_cast<std::size_t>(i);
-      const parameter& p = parameters_[at];
-      if (p.gradient == nullptr) continue;
-      if (p.type == number_type::float32) step_of<float>(p, narrow_[at], board, scale, step);
-      else step_of<double>(p, wide_[at], board, scale, step);
-    }
-  }
-
-  template <class T>
-  void step_of(const parameter& p, std::vector<std::vector<T>>& state, const step_board& board, double scale, std::int64_t step) {
-    T* gradients = static_cast<T*>(p.gradient);
-    if (!p.tie.empty())
-      for (std::int64_t k = 0; k < p.count; ++k) gradients[k] = static_cast<T>(board.tied_sum(parameters_, p.tie, static_cast<std::size_t>(k)));
-    T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
-    for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
-    optimizer_(static_cast<T*>(p.value), gradients, states, p.count, scale, step + 1);
+    return out;
   }
 
   pipeline_options how_;
   Optimizer optimizer_;
-  threads transport_;
-  bool trains_ = true, ties_ = false;
-  program program_;
-  flow flow_;
+  std::unique_ptr<Transport> own_;
+  Transport& transport_;
+  Model model_;
+  cut cut_;
+  model_links links_;
+  detail::parameter_board board_;
   std::vector<rank_state> ranks_;
   std::vector<parameter> parameters_;
-  std::vector<std::vector<std::vector<float>>> narrow_;   // states of the optimizer, by parameter
-  std::vector<std::vector<std::vector<double>>> wide_;
   std::vector<detail::feed_source> feeds_;
-  std::vector<step_board> board_;
+  detail::run_settings settings_;
+  std::vector<std::unique_ptr<binding>> orders_;  // the one to train by, then those of bind()
+  std::int64_t origin_ = detail::clock_now();
+  std::int64_t trained_ = 0, bound_ = 0;
+  int rounds_ = 0, generation_ = 0;
+  asked_step queue_[detail::kept_steps] = {};
   std::atomic<std::int64_t> asked_ = 0;
   std::atomic<bool> stop_ = false;
 };
+
+/// The pipeline of a plan that is a constant: what the model can't do for it is refused when this compiles.
+template <const auto& Plan, class Model, class Optimizer = sgd>
+auto make_pipeline(const Model& model, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
+  static_assert((used_passes(Plan) >> pass::backward_weight & 1) == 0 || Model::splits,
+                "stretto: the plan has weight passes of their own, and a layer does its backward in one piece; give it backward_input and backward_weight, or bind the plan at run time with pipeline_options::merged_backward");
+  return pipeline<Model, Optimizer>(model, layers_of, Plan, optimizer, how);
+}
 
 }  // namespace stretto::inline v0

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A stage at work: its layers, and the slots that hold what they keep of a micro-batch.
+// A stage at work: its layers, slots that hold what they keep of a micro-batch, and workspaces for what is wanted only while
+// a forward runs, or from a backward pass for inputs to the one for weights.
 //
-//     in ─► layer 0 ─► layer 1 ─► … ─► layer n-1 ─► out        outputs[k], saved[k] of a slot
-//     gradient of in ◄─ … ◄─ gradients[k] ◄─ … ◄─ gradient of out
-// Everything is made when the stage is bound. The untyped objects are reached through the layers' rows.
+//     in ─► layer 0 ─► layer 1 ─► … ─► layer n-1 ─► out         slot: outputs and saved that backward wants, given
+//     gradient of in ◄─ … ◄─ gradients[k] ◄─ … ◄─ gradient of out     workspace: gradients, and all of recomputed layers
+// Layers that are recomputed keep nothing but the input of the first of a run of them; before their backward the run's
+// forward is done again, in the workspace. Everything is made when the stage is bound; the layers' rows reach it.
 #pragma once
 
 #include <vector>
 
+#include <stretto/run/links_of.hpp>
 #include <stretto/stage/context.hpp>
-#include <stretto/stage/layer.hpp>
+#include <stretto/stage/model.hpp>
 #include <stretto/stage/parameters.hpp>
 
 namespace stretto::inline v0::detail {
 
-/// What a stage keeps of one micro-batch.
+/// What a stage keeps of one micro-batch. Places of `in` and `out_gradient`: 0 for the neighbour, then the skip links.
 struct stage_slot {
-  std::vector<void*> outputs, saved, gradients;  // by layer; the last output and gradient only where the model ends
-  const void* in = nullptr;                      // taken from a channel, or nothing
-  const void* gradient_out = nullptr;            // likewise
+  std::vector<void*> outputs, saved, given;  // by layer; null where it isn't kept
+  std::vector<const void*> in, out_gradient; // taken from channels
+};
+
+struct stage_workspace {
+  std::vector<void*> outputs, saved, given, gradients, given_gradients, taken_gradients;  // by layer
+  std::vector<const void*> given_gradient;                                                // by layer: what backward is told
+  void* in_gradient = nullptr;                                                            // where nobody wants it
 };
 
 class bound_stage {
@@ -30,39 +38,55 @@ class bound_stage {
   bound_stage(bound_stage&&) = default;
   bound_stage& operator=(bound_stage&&) = delete;
   ~bound_stage() {
-    for (stage_slot& slot : slots)
-      for (std::size_t k = 0; k < rows.size(); ++k) {
-        if (slot.outputs[k] != nullptr) rows[k]->drop_output(slot.outputs[k]);
-        if (slot.gradients[k] != nullptr) rows[k]->drop_gradient(slot.gradients[k]);
-        rows[k]->drop_saved(slot.saved[k]);
-      }
-    for (std::size_t k = 0; k < layers.size(); ++k) drops[k](layers[k]);
+    for (std::size_t k = 0; k < layers.size(); ++k) drops_[k](layers[k]);
   }
 
-  /// Makes layers first … last - 1 of a model.
+  /// Makes the layers of a stage.
   template <class Model>
-  void make(const Model& model, int number, int first, int last) {
+  void make(const Model& model, const cut& c, int number, const model_links& links, bool recompute_all) {
     stage = number;
-    first_layer = first;
-    ends = last == model.size();
-    for (int l = first; l < last; ++l) {
+    first_layer = c.first(number);
+    ends = c.last(number) == model.size();
+    active = static_cast<std::size_t>(links.first_trained > first_layer ? links.first_trained - first_layer : 0);
+    const auto inside = [&](int l) { return l >= first_layer && l < c.last(number); };
+    for (int l = first_layer; l < c.last(number); ++l) {
       rows.push_back(&model.row(l));
-      drops.push_back(nullptr);
-      layers.push_back(model.make(l, &drops.back()));
+      again_.push_back(recompute_all || model.note(l).recomputed);
+      drops_.push_back(nullptr);
+      layers.push_back(model.make(l, &drops_.back()));
     }
-  }
-
-  void make_slots(int count, bool trains) {
-    for (int i = 0; i < count; ++i) {
-      stage_slot s;
-      for (std::size_t k = 0; k < rows.size(); ++k) {
-        const bool inner = k + 1 < rows.size() || ends;
-        s.outputs.push_back(inner ? rows[k]->make_output(layers[k]) : nullptr);
-        s.gradients.push_back(inner && trains ? rows[k]->make_gradient(s.outputs[k]) : nullptr);
-        s.saved.push_back(rows[k]->make_saved(layers[k]));
-      }
-      slots.push_back(static_cast<stage_slot&&>(s));
+    given_out_.resize(rows.size());
+    takers_.resize(rows.size());
+    taken_from_.assign(rows.size(), {});
+    int place = 0;
+    for (const skip_link& s : links.values) {
+      if (s.from == stage) given_out_[index(s.giver)].push_back(++place);
+      values_out = place;
     }
+    place = 0;
+    for (const skip_link& s : links.values) {
+      if (s.to != stage) continue;
+      ++place;
+      for (const skip_end& e : links.ends)
+        if (e.giver == s.giver && inside(e.taker)) taken_from_[index(e.taker)].place = place;
+    }
+    values_in = place;
+    int out = 0, back = 0;
+    for (const skip_link& s : links.gradients) {
+      if (s.from == stage) taken_from_[index(s.taker)].gradient_place = ++out;
+      if (s.to == stage) takers_[index(s.giver)].push_back({s.taker, ++back, -1});
+    }
+    gradients_out = out;
+    gradients_in = back;
+    for (const skip_end& e : links.ends) {
+      if (!inside(e.giver) || !inside(e.taker)) continue;
+      taken_from_[index(e.taker)].inside = static_cast<int>(index(e.giver));
+      if (e.giver >= links.first_trained) takers_[index(e.giver)].push_back({e.taker, 0, static_cast<int>(index(e.taker))});
+    }
+    for (auto& t : takers_)  // in the order of the layers
+      for (std::size_t i = 0; i < t.size(); ++i)
+        for (std::size_t k = i + 1; k < t.size(); ++k)
+          if (t[k].layer < t[i].layer) std::swap(t[i], t[k]);
   }
 
   void parameters(parameter_list& list) {
@@ -72,49 +96,52 @@ class bound_stage {
     }
   }
 
-  /// `out` is where the last output goes; null where the model ends.
-  void forward(context& c, stage_slot& s, const void* in, void* out) {
-    s.in = in;
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      c.layer = first_layer + static_cast<int>(k);
-      void* to = k + 1 < rows.size() || out == nullptr ? s.outputs[k] : out;
-      rows[k]->forward(layers[k], c, input_of(s, k), to, s.saved[k]);
-    }
+  bool keeps_output(std::size_t k, bool trains) const {
+    if (!trains || k + 1 >= rows.size() || k + 1 < active) return false;
+    return again_[k + 1] ? !chained(k + 1) : rows[k + 1]->keeps_input;
   }
-
-  double loss(const stage_slot& s) const { return rows.back()->loss(s.outputs.back()); }
-
-  /// `gradient_out` is null where the model ends; then the loss is the start.
-  void backward_input(context& c, stage_slot& s, const void* gradient_out, void* gradient_in) {
-    if (gradient_out == nullptr) {
-      rows.back()->seed(s.gradients.back(), 1 / c.normalizer);
-      gradient_out = s.gradients.back();
-    }
-    s.gradient_out = gradient_out;
-    for (std::size_t k = rows.size(); k-- > 0;) {
-      c.layer = first_layer + static_cast<int>(k);
-      rows[k]->backward_input(layers[k], c, input_of(s, k), gradient_of_layer(s, k), k > 0 ? s.gradients[k - 1] : gradient_in, s.saved[k]);
-    }
+  /// Whether a layer is done again together with the one before it.
+  bool chained(std::size_t k) const { return k > active && again_[k] && again_[k - 1]; }
+  bool keeps_saved(std::size_t k, bool trains) const { return trains && k >= active && !again_[k]; }
+  bool given_inside(std::size_t k) const {
+    for (const taken& t : taken_from_)
+      if (t.inside == static_cast<int>(k)) return true;
+    return false;
   }
+  bool goes_back(std::size_t k) const { return k >= active; }
 
-  void backward_weight(context& c, stage_slot& s) {
-    for (std::size_t k = rows.size(); k-- > 0;) {
-      if (!rows[k]->weighs) continue;
-      c.layer = first_layer + static_cast<int>(k);
-      rows[k]->backward_weight(layers[k], c, input_of(s, k), gradient_of_layer(s, k), s.saved[k]);
-    }
-  }
+  struct taken {
+    int place = 0;           ///< among what comes from elsewhere; 0: not from there
+    int gradient_place = 0;  ///< among the gradients that go elsewhere; 0: none does
+    int inside = -1;         ///< the layer of this stage that gives it
+  };
+  struct taker {
+    int layer = 0;
+    int place = 0;    ///< among the gradients that come from elsewhere; 0: not from there
+    int inside = -1;  ///< the layer of this stage that takes it
+  };
 
   int stage = 0, first_layer = 0;
-  bool ends = false;  ///< has the model's last layer
+  std::size_t active = 0;  ///< the first layer with something to do in a backward pass
+  bool ends = false;       ///< has the model's last layer
+  int values_in = 0, values_out = 0, gradients_in = 0, gradients_out = 0;  ///< skip links
   std::vector<const layer_row*> rows;
   std::vector<void*> layers;
-  std::vector<void (*)(void*)> drops;
-  std::vector<stage_slot> slots;
+
+  // By layer.
+  const std::vector<int>& given_out(std::size_t k) const { return given_out_[k]; }  ///< places of the links that it gives to
+  const std::vector<taker>& takers(std::size_t k) const { return takers_[k]; }      ///< whose gradients come back
+  const taken& taken_from(std::size_t k) const { return taken_from_[k]; }
+  bool again(std::size_t k) const { return again_[k]; }
 
  private:
-  const void* input_of(const stage_slot& s, std::size_t k) const { return k == 0 ? s.in : s.outputs[k - 1]; }
-  const void* gradient_of_layer(const stage_slot& s, std::size_t k) const { return k + 1 == rows.size() ? s.gradient_out : s.gradients[k]; }
+  std::size_t index(int layer) const { return static_cast<std::size_t>(layer - first_layer); }
+
+  std::vector<void (*)(void*)> drops_;
+  std::vector<bool> again_;
+  std::vector<std::vector<int>> given_out_;
+  std::vector<std::vector<taker>> takers_;
+  std::vector<taken> taken_from_;
 };
 
 }  // namespace stretto::inline v0::detail

@@ -24,7 +24,8 @@ struct data_share {
   std::int64_t step = 0;
   int micro_batch = 0;
   int slice = 0, slices = 1;
-  std::int64_t first_sample = 0;  ///< of the micro-batch, counted over the step
+  int round = 0;                  ///< where gradients are gathered over several runs of the plan: which of them
+  std::int64_t first_sample = 0;  ///< of the micro-batch, counted over the step and its rounds
 };
 
 namespace detail {
@@ -82,6 +83,7 @@ class context {
   int stage = 0;
   int layer = 0;           ///< of the model, however it is cut
   bool training = true;    ///< false in evaluation and inference
+  bool again = false;      ///< a forward that is done once more because nothing was kept of the first
   double normalizer = 1;   ///< the loss is the last layer's sum divided by this
   std::uint32_t seed = 0;
 

@@ -4,6 +4,7 @@
 //
 //     cut c = cut::of({3, 4, 4, 1});                         12 layers, four stages
 //     cut d = even_cut(costs, 4);                            the largest stage is as small as can be
+//     cut f = cut_before(m.size(), {m.find("head")});        two stages, the second begins with the layer of that name
 //     cut e = even_cut(costs, {.speeds = {2, 2, 1, 1}, …});  ranks of different speed; caps of memory
 // even_cut is exact: the best of s stages over the first j layers is the best of s - 1 over the first i and stage s over the
 // rest, for some i. Of cuts that are as good, it prefers one whose stages are more alike. Taking the longest run of layers
@@ -122,6 +123,15 @@ inline cut even_cut(const std::vector<double>& costs, cut_options o) {
   c.begin.assign(count + 1, n);
   for (int s = o.stages; s > 0; --s) c.begin[static_cast<std::size_t>(s - 1)] = from[at(s, c.begin[static_cast<std::size_t>(s)])];
   return c;
+}
+
+/// The cut whose stages begin with layer 0 and with these: cut_before(m.size(), {m.find("block 4"), m.find("head")}).
+inline cut cut_before(int layers, const std::vector<int>& beginnings) {
+  std::vector<int> sizes;
+  int from = 0;
+  for (int b : beginnings) sizes.push_back(b - from), from = b;
+  sizes.push_back(layers - from);
+  return cut::of(sizes);
 }
 
 inline cut even_cut(const std::vector<double>& costs, int stages) {

@@ -4,18 +4,30 @@
 //
 //     auto m = sequential(layer<embedding>(vocabulary, width), repeat<block>(12, width), layer<head>(width, vocabulary));
 //     m.size() == 14
+//     sequential(…, layer<down>(8).gives("u"), …, layer<up>(8).takes("u"), …)     a skip connection, over any cut
+//     sequential(…, recompute(repeat<block>(12, width)), …)                       keeps nothing of these but their input
+//     sequential(…, layer<head>(…).named("head"))                                 m.find("head") == 13
 // layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed. Neighbouring types are checked when
 // this compiles: a cut may lie between any two layers, so what one gives must be what the next takes.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
-#include <stretto/stage/layer.hpp>
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
+#include <stretto/stage/layer_row.hpp>
 
 namespace stretto::inline v0 {
+
+/// What is said of a layer where it stands in a model.
+struct layer_note {
+  label name, given, taken;  ///< empty where there is none
+  bool recomputed = false;   ///< its forward is done once more for its backward
+};
 
 /// A layer to be made, some times over.
 template <class L, class... Arguments>
@@ -23,9 +35,31 @@ struct layer_recipe {
   using made = L;
   std::tuple<Arguments...> arguments;
   int times = 1;
+  layer_note note = {};
 
   void* make() const {
     return std::apply([](const Arguments&... a) { return new L(a...); }, arguments);
+  }
+
+  /// Gives it a name, for find() and messages.
+  constexpr layer_recipe named(label name) const {
+    layer_recipe r = *this;
+    r.note.name = name;
+    return r;
+  }
+  /// It is the beginning of the skip connection of that name.
+  constexpr layer_recipe gives(label name) const {
+    static_assert(layer_traits<L>::gives, "stretto: a layer that gives to a skip connection names the type as `given`; add using given = …");
+    layer_recipe r = *this;
+    r.note.given = name;
+    return r;
+  }
+  /// It is an end of the skip connection of that name.
+  constexpr layer_recipe takes(label name) const {
+    static_assert(layer_traits<L>::takes, "stretto: a layer that takes from a skip connection names the type as `taken`; add using taken = …");
+    layer_recipe r = *this;
+    r.note.taken = name;
+    return r;
   }
 };
 
@@ -41,6 +75,13 @@ constexpr layer_recipe<L, Arguments...> repeat(int times, Arguments... arguments
   static_assert(std::is_same_v<typename L::input, typename L::output>,
                 "stretto: a layer that is repeated takes what it gives; make its input and output one type");
   return {std::tuple<Arguments...>(arguments...), times};
+}
+
+/// The same layers, of which nothing is kept from forward to backward but the first one's input; forward is done again.
+template <class Recipe>
+constexpr Recipe recompute(Recipe recipe) {
+  recipe.note.recomputed = true;
+  return recipe;
 }
 
 /// The list of layers.
@@ -62,6 +103,9 @@ class model {
                 "stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double");
 
  public:
+  /// Whether every layer can do its backward in two halves.
+  static constexpr bool splits = (row_of<typename Recipes::made>.splits && ...);
+
   constexpr explicit model(const Recipes&... recipes) : recipes_(recipes...) {}
 
   /// How many layers there are.
@@ -72,14 +116,28 @@ class model {
   /// The row of layer i.
   const layer_row& row(int i) const {
     const layer_row* found = nullptr;
-    find(i, [&]<class R>(const R&) { found = &row_of<typename R::made>; });
+    visit(i, [&]<class R>(const R&) { found = &row_of<typename R::made>; });
     return *found;
+  }
+
+  /// What is said of layer i.
+  layer_note note(int i) const {
+    layer_note found;
+    visit(i, [&](const auto& r) { found = r.note; });
+    return found;
+  }
+
+  /// The layer of that name; of several, the first. Throws stretto::error where there is none.
+  int find(std::string_view name) const {
+    for (int i = 0; i < size(); ++i)
+      if (note(i).name.str() == name) return i;
+    throw error(text("stretto: the model has no layer named '", name, "'; name one with named()").str());
   }
 
   /// Makes layer i; the caller drops it with the function that comes along.
   void* make(int i, void (**drop)(void*)) const {
     void* made = nullptr;
-    find(i, [&]<class R>(const R& r) {
+    visit(i, [&]<class R>(const R& r) {
       made = r.make();
       *drop = detail::drop_object<typename R::made>;
     });
@@ -88,11 +146,11 @@ class model {
 
  private:
   template <class Visit>
-  void find(int i, Visit&& visit) const {
+  void visit(int i, Visit&& on) const {
     std::apply(
         [&](const Recipes&... r) {
           const auto one = [&](const auto& recipe) {
-            if (i >= 0 && i < recipe.times) visit(recipe);
+            if (i >= 0 && i < recipe.times) on(recipe);
             i -= recipe.times;
           };
           (one(r), ...);

@@ -44,6 +44,12 @@ class values {
     size_ = count;
   }
 
+  /// Takes over size and numbers of another; no memory is asked for. Throws like resize.
+  void assign(const values& other) {
+    resize(other.size_);
+    for (std::int64_t i = 0; i < size_; ++i) all_[i] = other.all_[i];
+  }
+
   std::int64_t size() const { return size_; }
   std::int64_t room() const { return all_.size(); }
   T* data() { return all_.data(); }

@@ -4,8 +4,11 @@
 // wire_traits<T>. Numbers, arrays of them, values<T>, and tuples of such have theirs here; for a type of your own,
 // specialise it.
 //
-//     using gradient            the type of its gradient; nothing where it has none: integers, masks
-//     gradient_like(value)      a gradient that fits `value` in its largest shape
+//     using gradient              the type of its gradient; nothing where it has none: integers, masks
+//     gradient_like(value)        a gradient that fits `value` in its largest shape
+//     bytes(value)                what a message of it carries now
+//     assign(to, value)           asked for only where several layers take one skip connection: a copy that asks for no
+//     add(gradient, more)         memory, and the sum of their gradients
 // Threads hand the object itself over, so nothing else is asked of it. Cost: none, it is read when the program compiles.
 #pragma once
 
@@ -15,6 +18,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/stage/values.hpp>
 
 namespace stretto::inline v0 {
@@ -29,6 +34,16 @@ inline constexpr bool is_real = std::is_floating_point_v<T>;
 template <class T, std::size_t N>
 inline constexpr bool is_real<std::array<T, N>> = is_real<T>;
 
+template <class T>
+  requires std::is_floating_point_v<T>
+void add_real(T& to, const T& more) {
+  to += more;
+}
+template <class T, std::size_t N>
+void add_real(std::array<T, N>& to, const std::array<T, N>& more) {
+  for (std::size_t i = 0; i < N; ++i) add_real(to[i], more[i]);
+}
+
 }  // namespace detail
 
 template <class T>
@@ -38,6 +53,13 @@ struct wire_traits {
   using gradient = std::conditional_t<detail::is_real<T>, T, nothing>;
 
   static gradient gradient_like(const T&) { return gradient{}; }
+  static std::int64_t bytes(const T&) { return sizeof(T); }
+  static void assign(T& to, const T& value) { to = value; }
+  static void add(T& to, const T& more)
+    requires detail::is_real<T>
+  {
+    detail::add_real(to, more);
+  }
 };
 
 template <>
@@ -45,6 +67,9 @@ struct wire_traits<nothing> {
   using gradient = nothing;
 
   static nothing gradient_like(const nothing&) { return {}; }
+  static std::int64_t bytes(const nothing&) { return 0; }
+  static void assign(nothing&, const nothing&) {}
+  static void add(nothing&, const nothing&) {}
 };
 
 template <class T>
@@ -52,24 +77,54 @@ struct wire_traits<values<T>> {
   using gradient = std::conditional_t<std::is_floating_point_v<T>, values<T>, nothing>;
 
   static gradient gradient_like(const values<T>& value) {
-    if constexpr (std::is_floating_point_v<T>)
-      return values<T>(value.room());
-    else
-      return nothing{};
+    if constexpr (std::is_floating_point_v<T>) return values<T>(value.room());
+    else return nothing{};
+  }
+  static std::int64_t bytes(const values<T>& value) { return value.size() * static_cast<std::int64_t>(sizeof(T)); }
+  static void assign(values<T>& to, const values<T>& value) { to.assign(value); }
+  static void add(values<T>& to, const values<T>& more) {
+    if (to.size() != more.size())
+      throw error(text("stretto: gradients of ", to.size(), " and of ", more.size(), " values can't be added; resize each to the size of the value it belongs to").str());
+    for (std::int64_t i = 0; i < to.size(); ++i) to[i] += more[i];
   }
 };
 
 template <class... Ts>
 struct wire_traits<std::tuple<Ts...>> {
+  using whole = std::tuple<Ts...>;
   using gradient = std::tuple<typename wire_traits<Ts>::gradient...>;
 
-  static gradient gradient_like(const std::tuple<Ts...>& value) {
+  static gradient gradient_like(const whole& value) {
     return std::apply([](const Ts&... each) { return gradient(wire_traits<Ts>::gradient_like(each)...); }, value);
+  }
+  static std::int64_t bytes(const whole& value) {
+    return std::apply([](const Ts&... each) { return (std::int64_t{0} + ... + wire_traits<Ts>::bytes(each)); }, value);
+  }
+  static void assign(whole& to, const whole& value) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (wire_traits<Ts>::assign(std::get<I>(to), std::get<I>(value)), ...); }(std::index_sequence_for<Ts...>{});
+  }
+  static void add(whole& to, const whole& more)
+    requires(requires(Ts& t) { wire_traits<Ts>::add(t, t); } && ...)
+  {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (wire_traits<Ts>::add(std::get<I>(to), std::get<I>(more)), ...); }(std::index_sequence_for<Ts...>{});
   }
 };
 
 /// The type of the gradient of what crosses a boundary.
 template <class T>
 using gradient_of = typename wire_traits<T>::gradient;
+
+namespace detail {
+
+template <class G>
+inline constexpr bool is_gradient = !std::is_same_v<G, nothing>;
+template <class... Gs>
+inline constexpr bool is_gradient<std::tuple<Gs...>> = (is_gradient<Gs> || ...);
+
+}  // namespace detail
+
+/// Whether T has a gradient at all; where it hasn't, no message carries one.
+template <class T>
+inline constexpr bool has_gradient = detail::is_gradient<gradient_of<T>>;
 
 }  // namespace stretto::inline v0

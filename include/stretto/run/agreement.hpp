@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What ranks tell each other when they are bound: a hash of the plan, of the cut and of the types at boundaries, which must
+// be equal; the parameters that each has; and the first values of tied ones.
+//
+//     rank 0   plan 91c2…  cut 07e1…  types 55aa…
+//     rank 2   plan 91c2…  cut 1f00…  types 55aa…      refused: rank 2 is bound to another cut than rank 0
+// Cost: three gatherings of some bytes a parameter, once.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
+#include <stretto/plan/plan.hpp>
+#include <stretto/run/board.hpp>
+#include <stretto/stage/cut.hpp>
+#include <stretto/stage/layer_row.hpp>
+#include <stretto/transport/transport.hpp>
+
+namespace stretto::inline v0::detail {
+
+/// What must be the same on all ranks.
+struct bound_print {
+  std::uint64_t plan = 0, cut = 0, types = 0;
+};
+
+class hasher {
+ public:
+  void add(std::int64_t number) {
+    for (int i = 0; i < 8; ++i) byte(static_cast<unsigned char>(number >> (8 * i)));
+  }
+  void add(std::string_view s) {
+    for (char c : s) byte(static_cast<unsigned char>(c));
+    byte(0);
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  void byte(unsigned char b) { value_ = (value_ ^ b) * 1099511628211u; }
+  std::uint64_t value_ = 14695981039346656037u;  // FNV-1a
+};
+
+template <class Model>
+bound_print fingerprint(const plan_view& p, const cut& c, const Model& m) {
+  hasher plan, layers, types;
+  for (int n : {p.ranks, p.stages, p.micro_batches, p.slices, p.routes, p.groups}) plan.add(n);
+  for (const action& a : p.actions)
+    for (int n : {static_cast<int>(a.pass), static_cast<int>(a.kind), static_cast<int>(a.slice), static_cast<int>(a.stage), static_cast<int>(a.micro_batch), static_cast<int>(a.peer)}) plan.add(n);
+  for (int r = 0; r < p.routes; ++r)
+    for (int s = 0; s < p.stages; ++s) plan.add(p.route(r).rank_of(s)), plan.add(p.route(r).next(s));
+  for (int b : c.begin) layers.add(b);
+  for (int l = 0; l < m.size(); ++l)
+    for (const object_row* row : {&m.row(l).input, &m.row(l).output, &m.row(l).given, &m.row(l).taken}) types.add(std::string_view(row->type));
+  return {plan.value(), layers.value(), types.value()};
+}
+
+/// Every local rank's bytes, told to all ranks.
+template <class Transport>
+class told {
+ public:
+  template <class Fill, class Say>
+  told(Transport& t, label name, std::int64_t bytes, Fill&& fill, Say&& say) : t_(t), all_(t.open_gathering(name, {bytes, 1, {}})) {
+    for (int r = 0; r < t.ranks(); ++r) {
+      if (!t.local(r)) continue;
+      fill(r, static_cast<unsigned char*>(t.segment(*all_, r, 0)));
+      t.publish(*all_, r, 0);
+    }
+    t.gathered(*all_, t.host(), 0, say);
+  }
+  told(const told&) = delete;
+  told& operator=(const told&) = delete;
+  ~told() { t_.close(all_); }
+
+  const unsigned char* by(int rank) const { return static_cast<const unsigned char*>(t_.from(*all_, rank, 0)); }
+
+ private:
+  Transport& t_;
+  typename Transport::gathering* all_;
+};
+
+/// Throws stretto::error that names two ranks where they are bound to different things.
+template <class Transport, class Say>
+void agree(Transport& t, const bound_print& mine, std::int64_t number, Say&& say) {
+  const told<Transport> g(t, label(text("agree ", number).str()), sizeof mine, [&](int, unsigned char* to) { std::memcpy(to, &mine, sizeof mine); }, say);
+  bound_print first, other;
+  std::memcpy(&first, g.by(0), sizeof first);
+  for (int r = 1; r < t.ranks(); ++r) {
+    std::memcpy(&other, g.by(r), sizeof other);
+    const char* what = other.plan != first.plan ? "plan" : other.cut != first.cut ? "cut" : other.types != first.types ? "model" : nullptr;
+    if (what != nullptr) throw error(text("stretto: rank ", r, " is bound to another ", what, " than rank 0; bind all ranks to one plan, cut and model").str(), {.rank = r});
+  }
+}
+
+/// The cards of all ranks' parameters.
+template <class Transport, class Say>
+std::vector<parameter_card> exchange_cards(Transport& t, const std::vector<std::vector<parameter>>& own, std::int64_t number, Say&& say) {
+  const told<Transport> counts(t, label(text("counts ", number).str()), 8, [&](int r, unsigned char* to) {
+    const auto n = static_cast<std::int64_t>(own[static_cast<std::size_t>(r)].size());
+    std::memcpy(to, &n, 8);
+  }, say);
+  std::vector<std::int64_t> count(own.size());
+  std::int64_t most = 0;
+  for (int r = 0; r < t.ranks(); ++r) {
+    std::memcpy(&count[static_cast<std::size_t>(r)], counts.by(r), 8);
+    most = count[static_cast<std::size_t>(r)] > most ? count[static_cast<std::size_t>(r)] : most;
+  }
+  constexpr std::size_t size = sizeof(parameter_card);
+  const told<Transport> all(t, label(text("cards ", number).str()), most * static_cast<std::int64_t>(size), [&](int r, unsigned char* to) {
+    const auto& mine = own[static_cast<std::size_t>(r)];
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      const parameter_card c = parameter_board::card(mine[i], r, static_cast<int>(i));
+      std::memcpy(to + i * size, &c, size);
+    }
+  }, say);
+  std::vector<parameter_card> cards;
+  for (int r = 0; r < t.ranks(); ++r)
+    for (std::int64_t i = 0; i < count[static_cast<std::size_t>(r)]; ++i) {
+      cards.emplace_back();
+      std::memcpy(&cards.back(), all.by(r) + static_cast<std::size_t>(i) * size, size);
+    }
+  return cards;
+}
+
+/// Gives every use of a tied parameter the values of the first.
+template <class Transport, class Say>
+void begin_alike(Transport& t, const parameter_board& board, const std::vector<std::vector<parameter>>& own, std::int64_t number, Say&& say) {
+  std::vector<std::int64_t> at(static_cast<std::size_t>(board.count()), 0), end(own.size(), 0);
+  std::int64_t most = 0;
+  for (int i = 0; i < board.count(); ++i) {
+    if (!board.is_tied(i)) continue;
+    std::int64_t& e = end[static_cast<std::size_t>(board.what(i).rank)];
+    at[static_cast<std::size_t>(i)] = e;
+    e += board.what(i).count * (board.what(i).type == number_type::float32 ? 4 : 8);
+    most = e > most ? e : most;
+  }
+  if (most == 0) return;
+  const auto bytes = [&](int i) { return static_cast<std::size_t>(board.what(i).count) * (board.what(i).type == number_type::float32 ? 4 : 8); };
+  const auto value = [&](int i) { return own[static_cast<std::size_t>(board.what(i).rank)][static_cast<std::size_t>(board.what(i).index)].value; };
+  const told<Transport> g(t, label(text("first values ", number).str()), most, [&](int r, unsigned char* to) {
+    for (int i = 0; i < board.count(); ++i)
+      if (board.is_tied(i) && board.what(i).rank == r) std::memcpy(to + at[static_cast<std::size_t>(i)], value(i), bytes(i));
+  }, say);
+  for (int i = 0; i < board.count(); ++i) {
+    const int first = board.first_use(i);
+    if (!board.is_tied(i) || first == i || !t.local(board.what(i).rank)) continue;
+    std::memcpy(value(i), g.by(board.what(first).rank) + at[static_cast<std::size_t>(first)], bytes(i));
+  }
+}
+
+}  // namespace stretto::inline v0::detail

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// An order of passes bound to the stages of a pipeline: the program, its tables, slots and channels, and a board for what
+// the ranks tell each other. A pipeline has one to train with, and as many beside it as it is asked for.
+//
+//     training      F0 F1 B0 F2 B1 …       slots, channels and board of its own
+//     evaluation    F0 F1 F2 F3            the same layers and weights
+// Everything is made here; nothing is later. Cost: what the plan holds at its peak.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <stretto/plan/check.hpp>
+#include <stretto/plan/lower.hpp>
+#include <stretto/run/board.hpp>
+#include <stretto/run/flow_maker.hpp>
+#include <stretto/run/recorder.hpp>
+#include <stretto/run/stage_run.hpp>
+#include <stretto/transport/transport.hpp>
+
+namespace stretto::inline v0::detail {
+
+inline constexpr std::int64_t kept_steps = 8;  ///< steps that may be under way, or not yet asked for their loss
+
+/// What a rank has of one binding.
+struct rank_room {
+  std::vector<stage_run> stages;             // as in its flow
+  std::vector<const bound_stage*> bound;     // likewise
+  std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
+  std::vector<void*> out;                    // what a pass fills, by place
+  std::vector<entry_times> times;            // by kept step and entry, where the pipeline records
+};
+
+/// Objects in their largest shape, for channels whose makers may be other ranks.
+struct object_source {
+  const layer_row* row = nullptr;
+  const void* layer = nullptr;
+  bool given = false, gradient = false;
+
+  static void* make(const void* source) {
+    const object_source& s = *static_cast<const object_source*>(source);
+    const object_row& value = s.given ? s.row->given : s.row->output;
+    void* v = value.make(s.layer);
+    if (!s.gradient) return v;
+    const object_row& g = s.given ? s.row->given_gradient : s.row->gradient;
+    void* made = g.make(v);
+    value.drop(v);
+    return made;
+  }
+  const object_row& what() const { return gradient ? (given ? row->given_gradient : row->gradient) : (given ? row->given : row->output); }
+};
+
+template <class Transport>
+struct binding {
+  binding(Transport& t, const plan_view& order, const run_passes& passes, const model_links& links) : transport(t) {
+    added = make_runnable(order, passes);
+    if (order.lowered) {
+      if (!passes.skips.empty()) throw error("stretto: the model has skip connections, and this plan holds its messages already; give the order that it came from");
+      static_cast<plan&>(work) = added.order;
+      work.lowered = true;
+    } else {
+      work = lower(added.order);
+    }
+    require(check(work, Transport::links));
+    tables = make_flow(work, added, links);
+    trains = work.passes.has(pass::backward_weight);
+    boxes = static_cast<std::int64_t>(work.micro_batches) * work.slices;
+  }
+  binding(const binding&) = delete;
+  binding& operator=(const binding&) = delete;
+  ~binding() {
+    rooms.clear();
+    for (auto* c : channels) transport.close(c);
+    if (board != nullptr) transport.close(board);
+  }
+
+  /// Makes slots and channels. stage_of(rank, stage) is a stage of a local rank; layer_of(l, look) calls look(row, layer) with
+  /// layer l of the model, which may be made for that only.
+  template <class StageOf, class LayerOf>
+  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, const model_links& links, const cut& c, bool records) {
+    rooms.resize(static_cast<std::size_t>(work.ranks));
+    for (int r = 0; r < work.ranks; ++r) {
+      if (!transport.local(r)) continue;
+      rank_room& room = rooms[static_cast<std::size_t>(r)];
+      const rank_flow& f = tables.ranks[static_cast<std::size_t>(r)];
+      std::size_t places = 1;
+      for (const stage_room& s : f.stages) {
+        const bound_stage& bound = stage_of(r, s.stage);
+        room.bound.push_back(&bound);
+        room.stages.emplace_back(bound, trains);
+        stage_run& run = room.stages.back();
+        run.make(s.slots, s.workspaces, s.carries);
+        const auto value_of = [&](int layer, bool given, auto&& look) {
+          layer_of(layer, [&](const layer_row& row, const void* made) {
+            const object_row& what = given ? row.given : row.output;
+            void* value = what.make(made);
+            look(value);
+            what.drop(value);
+          });
+        };
+        if (bound.first_layer > 0 && bound.active == 0 && links.goes_back[static_cast<std::size_t>(s.stage)] && trains && !sends_back(r, s.stage))
+          value_of(bound.first_layer - 1, false, [&](const void* v) { run.spare_in_gradient(v); });
+        for (std::size_t k = 0; k < bound.rows.size(); ++k)
+          if (run.lacks_taken_gradient(k))
+            for (const skip_end& e : links.ends)
+              if (e.taker == bound.first_layer + static_cast<int>(k)) value_of(e.giver, true, [&](const void* v) { run.spare_taken_gradient(k, v); });
+        for (int n : {bound.values_out, bound.gradients_out}) places = static_cast<std::size_t>(n) + 1 > places ? static_cast<std::size_t>(n) + 1 : places;
+      }
+      room.out.assign(2 * places, nullptr);
+      room.filled.assign(tables.channels.size(), {});
+      if (records) room.times.resize(static_cast<std::size_t>(kept_steps) * static_cast<std::size_t>(work.order(r).count));
+    }
+    first_channel = static_cast<std::int64_t>(transport.opened());
+    for (std::size_t i = 0; i < tables.channels.size(); ++i) {
+      const channel_plan& p = tables.channels[i];
+      channel_shape shape;
+      shape.from = p.from;
+      shape.to = p.to;
+      shape.boxes = boxes;
+      shape.objects = p.objects;
+      const bool main = p.link < 0;
+      const int layer = main ? c.last(p.forward ? p.from_stage : p.to_stage) - 1 : (p.forward ? links.values : links.gradients)[static_cast<std::size_t>(p.link)].giver;
+      const auto open = [&](const layer_row& row, const void* made) {
+        const object_source source{&row, made, !main, !p.forward};
+        shape.make = object_source::make;
+        shape.drop = source.what().drop;
+        shape.bytes = source.what().bytes;
+        shape.maker = &source;
+        channels.push_back(transport.open(shape));
+      };
+      if (transport.local(p.from)) {
+        rooms[static_cast<std::size_t>(p.from)].filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
+        layer_of(layer, open);
+      } else {
+        channels.push_back(transport.open(shape));
+      }
+      if (records) puts.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0), takes.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0);
+    }
+  }
+
+  /// Whether a stage sends gradients of its input to the stage before.
+  bool sends_back(int rank, int stage) const {
+    for (const channel_plan& c : tables.channels)
+      if (!c.forward && c.link < 0 && c.from == rank && c.from_stage == stage) return true;
+    return false;
+  }
+
+  void open_board(const parameter_board& all, label name) {
+    std::int64_t most = 0;
+    for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
+    board = transport.open_gathering(name, {(boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
+    asked_as.assign(static_cast<std::size_t>(kept_steps), 1.0);
+  }
+  double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
+  const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
+
+  Transport& transport;
+  runnable_plan added;
+  program work;
+  flow tables;
+  bool trains = true;
+  std::int64_t boxes = 0, first_channel = 0;
+  std::vector<rank_room> rooms;  // by rank
+  std::vector<typename Transport::channel*> channels;
+  typename Transport::gathering* board = nullptr;
+  std::vector<double> asked_as;  // normalizers of the steps that are kept
+  std::int64_t asked = 0;        // steps of this binding
+  std::vector<std::vector<std::int64_t>> puts, takes;  // by channel, kept step and box: when, where the pipeline records
+};
+
+}  // namespace stretto::inline v0::detail

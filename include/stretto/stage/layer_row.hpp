@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// layer_row: a layer type as a row of function pointers over untyped objects, through which the executor reaches it: one
+// indirect call a pass, no base class.
+//
+//     row_of<my_layer>.forward(layer, context, call)        call: where the arguments lie
+// Objects are made once, when a pipeline is bound. Cost: a row of pointers for each layer type, in read-only memory.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <stretto/stage/layer.hpp>
+
+namespace stretto::inline v0 {
+
+/// Where the arguments of a layer's functions lie.
+struct layer_call {
+  const void *in = nullptr, *taken = nullptr;
+  void *out = nullptr, *given = nullptr, *saved = nullptr, *carry = nullptr;
+  const void *out_gradient = nullptr, *given_gradient = nullptr;
+  void *in_gradient = nullptr, *taken_gradient = nullptr;
+};
+
+/// How objects of a type are made, measured and dropped. What `from` is: a layer, or for gradients the value.
+struct object_row {
+  const char* type = nullptr;  ///< its name, as the compiler writes it; one address a type
+  bool empty = true;           ///< there is nothing in it
+  void* (*make)(const void* from) = nullptr;
+  void (*drop)(void*) = nullptr;
+  std::int64_t (*bytes)(const void*) = nullptr;                ///< what a message of it carries; null where it is never sent
+  void (*assign)(void* to, const void* from) = nullptr;        ///< null where its wire_traits have none
+  void (*add)(void* to, const void* more) = nullptr;           ///< likewise
+};
+
+struct layer_row {
+  bool weighs;       ///< has weights to train
+  bool splits;       ///< can do its backward in two halves
+  bool keeps_input;  ///< backward wants the inputs
+  bool gives, takes;
+  object_row input, output, saved, carry, given, taken;  ///< input and taken only say their type
+  object_row gradient, given_gradient, in_gradient, taken_gradient;
+
+  void (*forward)(void* layer, context&, const layer_call&);
+  void (*backward_input)(void* layer, context&, const layer_call&);   ///< all of it where the layer doesn't split
+  void (*backward_weight)(void* layer, context&, const layer_call&);
+  bool merges;                                    ///< backward_whole does both in one go
+  void (*backward_whole)(void* layer, context&, const layer_call&);
+  void (*parameters)(void* layer, parameter_list&);
+  double (*loss)(const void* output);             ///< of the last layer: its sum
+  void (*seed)(void* gradient, double value);     ///< sets its gradient
+};
+
+namespace detail {
+
+template <class T>
+constexpr const char* type_words() {
+  return __PRETTY_FUNCTION__;
+}
+
+template <class T>
+void drop_object(void* p) {
+  delete static_cast<T*>(p);
+}
+
+/// What objects of type T can do besides being made.
+template <class T, bool Sent>
+constexpr object_row object_basics() {
+  object_row row;
+  row.type = type_words<T>();
+  row.empty = std::is_same_v<T, nothing>;
+  row.drop = drop_object<T>;
+  if constexpr (Sent) {
+    row.bytes = [](const void* p) { return wire_traits<T>::bytes(*static_cast<const T*>(p)); };
+    if constexpr (requires(T& t) { wire_traits<T>::assign(t, t); })
+      row.assign = [](void* to, const void* from) { wire_traits<T>::assign(*static_cast<T*>(to), *static_cast<const T*>(from)); };
+    if constexpr (requires(T& t) { wire_traits<T>::add(t, t); })
+      row.add = [](void* to, const void* more) { wire_traits<T>::add(*static_cast<T*>(to), *static_cast<const T*>(more)); };
+  }
+  return row;
+}
+
+template <class T>
+constexpr object_row gradient_row() {
+  using gradient = gradient_of<T>;
+  object_row row = object_basics<gradient, true>();
+  row.empty = !has_gradient<T>;
+  row.make = [](const void* value) -> void* { return new gradient(wire_traits<T>::gradient_like(*static_cast<const T*>(value))); };
+  return row;
+}
+
+template <class L>
+struct row_maker {
+  using t = layer_traits<L>;
+  static_assert(is_layer<L>());
+
+  /// Calls f with the context and references to what `at` points to, as the types of a list say.
+  template <class F, class... A, std::size_t... I>
+  static void spread(F&& f, type_list<A...>, void* const* at, std::index_sequence<I...>) {
+    f(*static_cast<A*>(at[I])...);
+  }
+
+  struct places {
+    void* at[8];
+    int count = 0;
+    void inputs(const layer_call& a) {
+      at[count++] = const_cast<void*>(a.in);
+      if constexpr (t::takes) at[count++] = const_cast<void*>(a.taken);
+    }
+    void kept(const layer_call& a) {
+      if constexpr (t::keeps_input) inputs(a);
+    }
+    void gradients_in(const layer_call& a) {
+      at[count++] = const_cast<void*>(a.out_gradient);
+      if constexpr (t::gives) at[count++] = const_cast<void*>(a.given_gradient);
+    }
+    void gradients_out(const layer_call& a) {
+      at[count++] = a.in_gradient;
+      if constexpr (t::takes) at[count++] = a.taken_gradient;
+    }
+    void state(const layer_call& a) {
+      if constexpr (t::saves) at[count++] = a.saved;
+      if constexpr (t::carries) at[count++] = a.carry;
+    }
+  };
+  template <class List, class F>
+  static void call(const places& p, F&& f) {
+    spread(static_cast<F&&>(f), List{}, p.at, std::make_index_sequence<static_cast<std::size_t>(List::size)>{});
+  }
+
+  static void forward(void* l, context& c, const layer_call& a) {
+    places p;
+    p.inputs(a);
+    p.at[p.count++] = a.out;
+    if constexpr (t::gives) p.at[p.count++] = a.given;
+    p.state(a);
+    call<typename t::forward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->forward(c, each...); });
+  }
+  static void backward_input(void* l, context& c, const layer_call& a) {
+    places p;
+    p.kept(a), p.gradients_in(a), p.gradients_out(a), p.state(a);
+    if constexpr (t::splits) call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward_input(c, each...); });
+    else call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward(c, each...); });
+  }
+  static void backward_whole(void* l, context& c, const layer_call& a) {
+    places p;
+    p.kept(a), p.gradients_in(a), p.gradients_out(a), p.state(a);
+    if constexpr (t::merges) call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward(c, each...); });
+  }
+  static void backward_weight(void* l, context& c, const layer_call& a) {
+    if constexpr (t::weighs) {
+      places p;
+      p.kept(a), p.gradients_in(a), p.state(a);
+      call<typename t::weight_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward_weight(c, each...); });
+    }
+  }
+  static void parameters(void* l, parameter_list& p) {
+    if constexpr (t::has_parameters) static_cast<L*>(l)->parameters(p);
+  }
+
+  static const L& of(const void* layer) { return *static_cast<const L*>(layer); }
+  static void* make_output(const void* layer) {
+    using T = typename t::output;
+    if constexpr (requires { of(layer).make_output(); }) return new T(of(layer).make_output());
+    else return new T{};
+  }
+  static void* make_saved(const void* layer) {
+    using T = typename t::saved;
+    if constexpr (requires { of(layer).make_saved(); }) return new T(of(layer).make_saved());
+    else return new T{};
+  }
+  static void* make_carry(const void* layer) {
+    using T = typename t::carry;
+    if constexpr (requires { of(layer).make_carry(); }) return new T(of(layer).make_carry());
+    else return new T{};
+  }
+  static void* make_given(const void* layer) {
+    using T = typename t::given;
+    if constexpr (requires { of(layer).make_given(); }) return new T(of(layer).make_given());
+    else return new T{};
+  }
+
+  using last = typename t::output;
+  static double loss(const void* o) {
+    if constexpr (std::is_floating_point_v<last>) return static_cast<double>(*static_cast<const last*>(o));
+    else return 0;
+  }
+  static void seed(void* g, double value) {
+    if constexpr (std::is_floating_point_v<last>) *static_cast<last*>(g) = static_cast<last>(value);
+  }
+
+  template <class T, bool Sent>
+  static constexpr object_row made_by(void* (*make)(const void*)) {
+    object_row row = object_basics<T, Sent>();
+    row.make = make;
+    return row;
+  }
+};
+
+}  // namespace detail
+
+/// The row of a layer type.
+template <class L>
+inline constexpr layer_row row_of = {
+    .weighs = !layer_traits<L>::frozen && (layer_traits<L>::weighs || (layer_traits<L>::has_parameters && layer_traits<L>::merges)),
+    .splits = layer_traits<L>::splits || !layer_traits<L>::has_parameters || layer_traits<L>::frozen,
+    .keeps_input = layer_traits<L>::keeps_input,
+    .gives = layer_traits<L>::gives,
+    .takes = layer_traits<L>::takes,
+    .input = detail::object_basics<typename layer_traits<L>::input, true>(),
+    .output = detail::row_maker<L>::template made_by<typename layer_traits<L>::output, true>(detail::row_maker<L>::make_output),
+    .saved = detail::row_maker<L>::template made_by<typename layer_traits<L>::saved, false>(detail::row_maker<L>::make_saved),
+    .carry = detail::row_maker<L>::template made_by<typename layer_traits<L>::carry, false>(detail::row_maker<L>::make_carry),
+    .given = detail::row_maker<L>::template made_by<typename layer_traits<L>::given, true>(detail::row_maker<L>::make_given),
+    .taken = detail::object_basics<typename layer_traits<L>::taken, true>(),
+    .gradient = detail::gradient_row<typename layer_traits<L>::output>(),
+    .given_gradient = detail::gradient_row<typename layer_traits<L>::given>(),
+    .in_gradient = detail::gradient_row<typename layer_traits<L>::input>(),
+    .taken_gradient = detail::gradient_row<typename layer_traits<L>::taken>(),
+    .forward = detail::row_maker<L>::forward,
+    .backward_input = detail::row_maker<L>::backward_input,
+    .backward_weight = detail::row_maker<L>::backward_weight,
+    .merges = layer_traits<L>::merges,
+    .backward_whole = detail::row_maker<L>::backward_whole,
+    .parameters = detail::row_maker<L>::parameters,
+    .loss = detail::row_maker<L>::loss,
+    .seed = detail::row_maker<L>::seed,
+};
+
+}  // namespace stretto::inline v0

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How threads wait for each other: spin for a while where the ranks have a core each, then sleep until a bell rings.
+//
+//     wait(rank, ready, say)      until ready() holds; throws when some rank fails, and when the deadline has passed
+//     ring(rank)                  wakes it, after what it may wait for has been written
+// Every wait has a deadline. Who sleeps has said so before it looks a last time, and who rings looks after it has written,
+// with a full fence on both sides, so no bell is missed. Cost: a fence and a load where nobody sleeps.
+#pragma once
+
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
+
+namespace stretto::inline v0 {
+
+struct threads_options {
+  double deadline = 600;  ///< seconds that a rank waits before it gives up and says for what
+  bool pin = false;       ///< rank r keeps to the r-th core that the process may use
+};
+
+namespace detail {
+
+/// The error of a wait that has met its deadline.
+template <class Say>
+error late(int who, int ranks, double seconds, Say&& say) {
+  text t("stretto: ");
+  if (who < ranks) t.add("rank ", who);
+  else t.add("the thread that asks for steps");
+  t.add(" waited ", static_cast<std::int64_t>(seconds * 1000), " ms for ");
+  say(t);
+  t.add("; see what the others do, or raise the deadline");
+  return error(t.str(), {.rank = who < ranks ? who : -1});
+}
+
+class parking {
+ public:
+  parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), bells_(2 * static_cast<std::size_t>(ranks) + 1) {
+    if (ranks < 1) throw error(text("stretto: a transport of ", ranks, " ranks can't be; give at least one").str());
+    if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) >= ranks) spins_ = 20000;
+  }
+
+  int ranks() const { return ranks_; }
+  int host() const { return ranks_; }
+  bool local(int) const { return true; }
+
+  void enter(int who) {
+    if (!how_.pin || who >= ranks_) return;
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) != 0) return;
+    int skip = who % CPU_COUNT(&all), cpu = 0;
+    for (;; ++cpu)
+      if (CPU_ISSET(cpu, &all) && skip-- == 0) break;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  void leave(int) {}
+
+  template <class Ready, class Say>
+  void wait(int who, Ready&& ready, Say&& say) {
+    attend(who, ready, [] { return std::int64_t{0}; }, say);
+  }
+
+  /// The same, but the deadline begins anew while progress() gives other numbers.
+  template <class Ready, class Progress, class Say>
+  void attend(int who, Ready&& ready, Progress&& progress, Say&& say) {
+    for (int i = 0; i < spins_ && who < ranks_; ++i) {  // a host would take a core from a rank
+      if (ready()) return;
+      if (failed_.load(std::memory_order_relaxed)) break;
+      pause();
+    }
+    if (ready()) return;
+    bell& b = bells_[static_cast<std::size_t>(who)];
+    std::int64_t seen = progress();
+    const double patience = how_.deadline + (who < ranks_ ? 0 : 0.5);  // ranks know better what is missing
+    auto end = until(patience);
+    std::unique_lock lock(b.mutex);
+    b.sleeping.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    bool there = ready();
+    while (!there && !failed()) {
+      const bool late = b.rung.wait_until(lock, end) == std::cv_status::timeout;
+      there = ready();
+      if (late && !there && progress() == seen) break;
+      if (late) seen = progress(), end = until(patience);
+    }
+    b.sleeping.store(false, std::memory_order_relaxed);
+    if (there) return;
+    lock.unlock();
+    if (!failed()) {
+      fail(detail::late(who, ranks_, patience, say));
+    }
+    rethrow();
+  }
+
+  template <class Ready>
+  void doze(int who, Ready&& ready) {
+    for (int i = 0; i < spins_; ++i) {
+      if (ready()) return;
+      pause();
+    }
+    bell& b = bells_[static_cast<std::size_t>(who)];
+    std::unique_lock lock(b.mutex);
+    b.sleeping.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    while (!ready()) b.rung.wait(lock);
+    b.sleeping.store(false, std::memory_order_relaxed);
+  }
+
+  void ring(int who) {
+    bell& b = bells_[static_cast<std::size_t>(who)];
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!b.sleeping.load(std::memory_order_relaxed)) return;
+    const std::lock_guard lock(b.mutex);
+    b.rung.notify_all();
+  }
+
+  /// The first error counts.
+  void fail(const error& e) {
+    {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_) failure_ = std::make_unique<error>(e);
+    }
+    failed_.store(true, std::memory_order_release);
+    for (bell& b : bells_) {
+      const std::lock_guard lock(b.mutex);
+      b.rung.notify_all();
+    }
+  }
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  [[noreturn]] void rethrow() {
+    const std::lock_guard lock(failure_mutex_);
+    throw error(*failure_);
+  }
+
+ protected:
+  /// Where a pace that plays with the order of things lets others go first.
+  void turn(int) {}
+
+  /// Puts an object where the receiver finds it.
+  void deliver(std::atomic<void*>& where, void* object, int from, int to) {
+    where.store(object, std::memory_order_release);
+    if (from != to) ring(to);
+  }
+
+ private:
+  struct alignas(64) bell {
+    std::mutex mutex;
+    std::condition_variable rung;
+    std::atomic<bool> sleeping = false;
+  };
+
+  static std::chrono::steady_clock::time_point until(double seconds) {
+    return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds < 1e9 ? seconds : 1e9));
+  }
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  threads_options how_;
+  int ranks_;
+  std::vector<bell> bells_;  // of ranks, of the one host, or of a host for each rank
+  int spins_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::mutex failure_mutex_;
+  std::unique_ptr<error> failure_;
+};
+
+}  // namespace detail
+
+}  // namespace stretto::inline v0
