@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Running: layers and models, cuts, pipelines, and the transports that need no other library. conformance.hpp, for transports of your
+// own, stands by itself.
+#pragma once
+
+#include <stretto/run/pipeline.hpp>
+#include <stretto/schedule.hpp>
+#include <stretto/stage/cut.hpp>
+#include <stretto/stage/make_stage.hpp>
+#include <stretto/stage/narrow.hpp>
+#include <stretto/transport/endpoint.hpp>
+#include <stretto/transport/group.hpp>
+#include <stretto/transport/recorded.hpp>
+#include <stretto/transport/seeded.hpp>
+#include <stretto/transport/threads.hpp>
