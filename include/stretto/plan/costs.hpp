@@ -28,6 +28,10 @@ struct costs {
   };
   grow_array<special> specials;
 
+  /// What each entry of the plan's lists costs, messages' entries included, where that was measured: it replaces all of the
+  /// above. As many as there are entries, or as many for each step that is simulated. Empty: not measured.
+  heap_array<double> entries;
+
   constexpr explicit costs(double forward = 1, double backward_input = 1, double backward_weight = 1, double message_latency = 0)
       : pass{}, latency(message_latency) {
     for (double& c : pass) c = 1;

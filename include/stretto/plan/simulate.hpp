@@ -66,13 +66,14 @@ class timing {
   constexpr timing(const plan_view& plan, const wiring& wires, const walk_state& state, const costs& prices, const holding& holds, forecast& out,
                    bool record)
       : p(plan), w(wires), s(state), f(out), free_at(static_cast<std::int64_t>(plan.ranks) * state.lanes, 0.0), first(plan.ranks, -1.0),
-        worked(plan.ranks, 0.0), held(plan.ranks, 0), most(plan.ranks, 0), divisor(plan.ranks), latency(prices.latency) {
+        worked(plan.ranks, 0.0), held(plan.ranks, 0), most(plan.ranks, 0), divisor(plan.ranks), latency(prices.latency), entries{prices.entries.data(), prices.entries.size()} {
     const graph& g = *p.passes;
     constexpr double most_cost = 1e300;
     const auto fits = [](double cost) { return cost >= 0 && cost <= most_cost; };
     bool costs_fit = fits(prices.latency), holds_fit = true;
     for (int k = 0; k < g.pass_count; ++k) costs_fit = costs_fit && fits(prices.pass[k]);
     for (const auto& one : prices.specials) costs_fit = costs_fit && fits(one.cost);
+    for (double cost : entries) costs_fit = costs_fit && fits(cost);
     if (!costs_fit) throw error("stretto: a cost or the latency is not a number from 0 to 1e300; give numbers in that range");
     const std::int64_t most_held = 9'000'000'000'000'000'000 / (p.actions.count + 1) / wiring::max_cover;
     for (std::int64_t h : holds.pass) holds_fit = holds_fit && h <= most_held && h >= -most_held;
@@ -133,7 +134,7 @@ class timing {
     const double start = ready > lane_free ? ready : lane_free;
     double finish = start;
     for (int i = 0; i < count; ++i) {
-      const double cost = price_of(rank, a[i]);
+      const double cost = entries.count != 0 ? entries[(entries.count > p.actions.count ? step_ * p.actions.count : 0) + p.rows[rank] + step + i] : price_of(rank, a[i]);
       finish += cost;
       worked[rank] += s.lane_index(a[i]) == 0 ? cost : 0;
       ++f.actions;
@@ -166,6 +167,7 @@ class timing {
 
   /// Between steps: what was now is before.
   constexpr void turn() {
+    ++step_;
     if (before.size() == 0) before = heap_array<double>(kept);
     for (std::int64_t i = 0; i < kept; ++i) before[i] = now[i];
   }
@@ -281,6 +283,8 @@ class timing {
   double whole[graph::max_passes] = {};  // price of a pass on the rank looked at last
   int whole_of = -1;
   double latency;
+  view<const double> entries;  // what each entry costs, where that is known
+  std::int64_t step_ = 0;
   double ready = 0;
 };
 
@@ -289,6 +293,8 @@ class timing {
 /// Foretells a valid plan or program. Throws stretto::error with the check's sentence where the plan can't run to its end.
 constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), const holding& holds = holding(), simulate_options how = {}) {
   forecast f;
+  if (const std::int64_t n = prices.entries.size(); n != 0 && n != p.actions.count && n != p.actions.count * how.steps)
+    throw error(text("stretto: costs of ", n, " entries are given for a plan of ", p.actions.count, " entries and ", how.steps, " steps; give one for each entry, or for each entry of each step").str());
   if (how.steps < 1) throw error(text("stretto: simulate is asked for ", how.steps, " steps; give at least 1").str());
   if (!detail::frame_fault(p).ok() || p.lowered) require(check(p, links::buffered));
   const wiring w(p);

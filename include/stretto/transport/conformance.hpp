@@ -5,14 +5,19 @@
 //     const auto faults = conformance([] { return std::make_unique<my_transport>(4, 0.5); }, 4, 0.5);
 //     for (const std::string& f : faults) std::puts(f.c_str());                 empty: it conforms
 // The function makes a new transport of that many ranks with that deadline in seconds; its ranks must be local. Each check
-// starts a thread a rank. Cost: a few deadlines and some ten thousand messages.
+// starts a thread a rank. Give a deadline that a thread surely wakes up in: a fifth of a second, or some where the machine
+// is busy. Cost: seven deadlines and some ten thousand messages.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <stretto/core/random.hpp>
@@ -37,8 +42,11 @@ class conformance_run {
   std::vector<std::string> run() {
     messages();
     rings();
-    deadline();
+    bells();
+    patience();
+    deadlines();
     failure();
+    gatherings();
     collectives();
     return faults_;
   }
@@ -60,11 +68,21 @@ class conformance_run {
     if (!holds) fault(f);
   }
 
+  static void doze_a_little(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+  static double since(clock::time_point begun) { return std::chrono::duration<double>(clock::now() - begun).count(); }
+
   /// Runs work(rank) on a thread for each rank; what it throws is kept.
   template <class Work>
   std::vector<std::string> on_all(type& t, Work&& work) {
-    std::vector<std::string> thrown(static_cast<std::size_t>(ranks_));
+    return on_all(t, work, [] {});
+  }
+  /// And the host's work on this one; what that throws comes last.
+  template <class Work, class Host>
+  std::vector<std::string> on_all(type& t, Work&& work, Host&& host) {
+    constexpr bool has_host = !std::is_same_v<void, decltype(host())>;
+    std::vector<std::string> thrown(static_cast<std::size_t>(ranks_) + 1);
     std::vector<std::thread> all;
+    if (has_host) t.enter(t.host());
     for (int r = 0; r < ranks_; ++r)
       all.emplace_back([&, r] {
         t.enter(r);
@@ -75,6 +93,12 @@ class conformance_run {
         }
         t.leave(r);
       });
+    try {
+      host();
+    } catch (const std::exception& e) {
+      thrown.back() = e.what();
+    }
+    if (has_host) t.leave(t.host());
     for (std::thread& one : all) one.join();
     return thrown;
   }
@@ -144,42 +168,97 @@ class conformance_run {
         o->numbers[0] = step;
         t->put(*channels[static_cast<std::size_t>(r)], {step, r, 0}, o, quiet);
         const parcel p = t->take(*channels[static_cast<std::size_t>(before)], {step, before, 0}, quiet);
+        expect(p.id == message_id{step, before, 0}, "take gave another message than was asked for, or no identity");
         expect(static_cast<test_object*>(p.object)->numbers[0] == step, "a message was lost or came out of turn where a channel has few objects");
         t->give_back(*channels[static_cast<std::size_t>(before)], p.object);
       }
     }), "a ring of messages");
   }
 
-  void deadline() {
+  /// Two ranks wake each other, over and over.
+  void bells() {
+    if (ranks_ < 2) return;
     const auto t = make_();
-    auto* c = t->open(shape(0, ranks_ - 1, 1, 1));
+    std::atomic<int> turns = 0;
     const auto begun = clock::now();
     const auto thrown = on_all(*t, [&](int r) {
-      if (r == ranks_ - 1) t->take(*c, {0, 0, 0}, quiet);
+      for (int i = r; i < 400 && r < 2; i += 2) {
+        t->wait(r, [&] { return turns.load(std::memory_order_acquire) == i; }, quiet);
+        if (i % 100 < 2) doze_a_little(0.005);  // so that the other is asleep
+        turns.store(i + 1, std::memory_order_release);
+        t->ring(1 - r);
+      }
     });
-    const double took = std::chrono::duration<double>(clock::now() - begun).count();
-    const std::string& words = thrown[static_cast<std::size_t>(ranks_ - 1)];
-    expect(!words.empty(), "take for a message that nobody sends came back without an error");
-    expect(took < deadline_ + 1, "take for a message that nobody sends took longer than the deadline and a second");
-    expect(words.find("rank " + std::to_string(ranks_ - 1)) != std::string::npos && words.find("a message of the conformance suite") != std::string::npos,
-           "the error of a wait without end doesn't name the rank and what it waits for");
-    expect(t->failed(), "after a deadline has passed, failed() doesn't say so");
+    expect(since(begun) < deadline_ && thrown[0].empty() && thrown[1].empty(), "ring doesn't wake a rank that waits");
   }
 
+  /// The host attends to the ranks while they get on, however long that takes, and who dozes has no deadline.
+  void patience() {
+    const auto t = make_();
+    std::atomic<std::int64_t> ended = 0;
+    const auto done = [&] { return ended.load(std::memory_order_acquire) == 8; };
+    const auto thrown = on_all(*t, [&](int r) {
+      if (r > 0) return t->doze(r, done);
+      while (!done()) {
+        doze_a_little(deadline_ / 4);
+        ended.fetch_add(1);
+      }
+      for (int other = 1; other < ranks_; ++other) t->ring(other);
+      t->ring(t->host());
+    }, [&] {
+      t->attend(t->host(), done, [&] { return ended.load(); }, quiet);
+      return true;
+    });
+    expect(thrown.back().empty(), "attend gives up while there is progress");
+    expect(done(), "doze or attend came back before what they wait for");
+  }
+
+  /// Whatever a rank waits for, it gives up at the deadline, and says so.
+  void deadlines() {
+    const char* const names[] = {"take for a message that nobody sends", "fresh where no object comes back", "gathered where a rank doesn't publish"};
+    for (int kind = 0; kind < 3; ++kind) {
+      if (kind == 2 && ranks_ < 2) continue;
+      const auto t = make_();
+      const int who = ranks_ - 1;
+      auto* c = t->open(kind == 0 ? shape(0, who, 1, 1) : shape(who, 0, 1, 1));
+      auto* g = t->open_gathering("deadline", {16, 2, {}});
+      const auto begun = clock::now();
+      const auto thrown = on_all(*t, [&](int r) {
+        if (r != who) return;
+        if (kind == 0) t->take(*c, {0, 0, 0}, quiet);
+        if (kind == 1) t->fresh(*c, quiet), t->fresh(*c, quiet);
+        if (kind == 2) t->publish(*g, r, 0), t->gathered(*g, r, 0, quiet);
+      });
+      const std::string& words = thrown[static_cast<std::size_t>(who)];
+      const std::string name = names[kind];
+      if (words.empty()) fault(name + " came back without an error");
+      if (since(begun) > deadline_ + 1) fault(name + " took longer than the deadline and a second");
+      expect(words.find("rank " + std::to_string(who)) != std::string::npos && words.find("a message of the conformance suite") != std::string::npos,
+             "the error of a wait without end doesn't name the rank and what it waits for");
+      expect(t->failed(), "after a deadline has passed, failed() doesn't say so");
+    }
+  }
+
+  /// Ranks that wait in every way there is are sent home at once.
   void failure() {
     if (ranks_ < 2) return;
     const auto t = make_();
-    auto* c = t->open(shape(0, 1, 1, 1));
+    std::vector<typename type::channel*> channels;
+    for (int r = 0; r < ranks_; ++r) channels.push_back(t->open(shape(0, r, 1, 1)));
+    auto* g = t->open_gathering("failure", {16, 2, {}});
     const auto begun = clock::now();
     const auto thrown = on_all(*t, [&](int r) {
       if (r == 0) {
+        doze_a_little(0.02);  // so that the others are asleep
         t->fail(error("stretto: the first"));
         t->fail(error("stretto: the second"));
-      } else {
-        t->wait(r, [] { return false; }, quiet);
+        return;
       }
+      if (r % 3 == 1) t->wait(r, [] { return false; }, quiet);
+      if (r % 3 == 2) t->take(*channels[static_cast<std::size_t>(r)], {0, r, 0}, quiet);
+      if (r % 3 == 0) t->gathered(*g, r, 0, quiet);
     });
-    expect(std::chrono::duration<double>(clock::now() - begun).count() < deadline_ + 1, "fail doesn't end the waits of other ranks");
+    expect(since(begun) < 0.02 + deadline_ * 3 / 4, "fail doesn't end the waits of other ranks");
     for (int r = 1; r < ranks_; ++r) expect(thrown[static_cast<std::size_t>(r)] == "stretto: the first", "ranks that wait don't get the error that came first");
     std::string later;
     try {
@@ -190,7 +269,36 @@ class conformance_run {
     }
     t->leave(t->host());
     expect(later == "stretto: the first", "who waits after a failure doesn't get its error at once");
-    (void)c;
+  }
+
+  /// Segments of several steps stay, of some ranks as of all, and the host is woken when the last is there.
+  void gatherings() {
+    const auto t = make_();
+    auto* all = t->open_gathering("all", {24, 3, {}});
+    auto* ends = t->open_gathering("ends", {8, 2, ranks_ > 1 ? std::vector<int>{0, ranks_ - 1} : std::vector<int>{0}});
+    const auto begun = clock::now();
+    const auto seen = [&](int who) {
+      t->gathered(*all, who, 2, quiet);
+      for (std::int64_t step = 0; step < 3; ++step)
+        for (int r = 0; r < ranks_; ++r) expect(static_cast<const std::int64_t*>(t->from(*all, r, step))[2] == step * 100 + r, "a gathering mixes up ranks or steps");
+    };
+    expect_none(on_all(*t, [&](int r) {
+      if (r == ranks_ - 1) doze_a_little(0.02);  // so that the others are asleep
+      for (std::int64_t step = 0; step < 3; ++step) {
+        static_cast<std::int64_t*>(t->segment(*all, r, step))[2] = step * 100 + r;
+        t->publish(*all, r, step);
+      }
+      if (r > 0 && r < ranks_ - 1) return;
+      *static_cast<std::int64_t*>(t->segment(*ends, r, 0)) = r;
+      t->publish(*ends, r, 0);
+      t->gathered(*ends, r, 0, quiet);
+      for (int end : {0, ranks_ - 1}) expect(*static_cast<const std::int64_t*>(t->from(*ends, end, 0)) == end, "a gathering of some ranks mixes them up");
+      seen(r);
+    }, [&] {
+      seen(t->host());
+      return true;
+    }), "gathering");
+    expect(since(begun) < 0.02 + deadline_ * 3 / 4, "publish doesn't wake who waits for the segments");
   }
 
   void collectives() {
@@ -239,9 +347,12 @@ class conformance_run {
       std::vector<float> z = x;
       g.broadcast(view<float>{z.data(), n}, ranks_ - 1);
       for (std::int64_t i = 0; i < n; ++i) expect(z[static_cast<std::size_t>(i)] == value(ranks_ - 1, i), "broadcast gives other numbers than the root has");
-      arrived_.fetch_add(1);
-      g.barrier();
-      expect(arrived_.load() == ranks_, "barrier lets ranks through before all have come");
+      for (int k = 1; k <= ranks_; ++k) {
+        if (r == k - 1) doze_a_little(0.002);  // each comes last once
+        arrived_.fetch_add(1);
+        g.barrier();
+        expect(arrived_.load() >= k * ranks_, "barrier lets ranks through before all have come");
+      }
     }), "collectives");
   }
 

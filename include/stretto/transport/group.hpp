@@ -139,6 +139,7 @@ class group {
   void pieces(std::int64_t count, Do&& work) {
     static_assert(std::is_trivially_copyable_v<T>, "stretto: collectives move trivially copyable numbers; give a run of those");
     const std::int64_t most = room_ / static_cast<std::int64_t>(sizeof(T));
+    if (most == 0) throw error(text("stretto: group '", name_, "' has room for ", room_, " bytes, and one number of these takes ", static_cast<std::int64_t>(sizeof(T)), "; give it more room").str(), {.rank = rank_});
     for (std::int64_t from = 0; from < count; from += most) work(from, count - from < most ? count - from : most);
   }
   /// Everybody's piece is there when this returns, and stays until the exchange behind the next.

@@ -149,8 +149,8 @@ class mailroom : public Pace {
   void put(channel& c, const message_id& id, void* object, Say&& say) {
     box& b = c.boxes[static_cast<std::size_t>(id.box)];
     this->turn(c.shape.from);
-    if (b.object.load(std::memory_order_acquire) != nullptr)  // still full of the step before
-      this->wait(c.shape.from, [&] { return b.object.load(std::memory_order_acquire) == nullptr; }, say);
+    if (!this->vacant(b.object))  // still full of the step before
+      this->wait(c.shape.from, [&] { return this->vacant(b.object); }, say);
     b.id = id;
     this->deliver(b.object, object, c.shape.from, c.shape.to);
   }
@@ -172,12 +172,15 @@ class mailroom : public Pace {
     if (c.shape.from != c.shape.to) this->ring(c.shape.from);
   }
 
-  /// Who asks by the same name gets the same one.
+  /// Who asks by the same name gets the same one, until somebody closes it: who asks then begins another.
   gathering* open_gathering(label name, const gathering_shape& shape) {
     const std::lock_guard lock(opening_);
     for (auto& g : gatherings_)
-      if (g.name == name) {
-        if (g.what->shape.bytes != shape.bytes || g.what->shape.depth != shape.depth || (!shape.members.empty() && g.what->shape.members != shape.members))
+      if (g.name == name && !g.closing) {
+        const gathering_shape& there = g.what->shape;
+        bool all = static_cast<int>(there.members.size()) == this->ranks();
+        for (int r = 0; r < this->ranks() && all; ++r) all = there.members[static_cast<std::size_t>(r)] == r;
+        if (there.bytes != shape.bytes || there.depth != shape.depth || (shape.members.empty() ? !all : there.members != shape.members))
           throw error(text("stretto: gathering '", name, "' was opened with other members, bytes or depth; give each gathering its own name").str());
         ++g.users;
         return g.what.get();
@@ -186,22 +189,24 @@ class mailroom : public Pace {
     for (int member : shape.members)
       if (member < 0 || member >= this->ranks())
         throw error(text("stretto: rank ", member, " is a member of gathering '", name, "', and there are ", this->ranks(), " ranks; name members from 0").str());
-    gatherings_.push_back({name, std::make_unique<gathering>(shape, this->ranks()), 1});
+    gatherings_.push_back({name, std::make_unique<gathering>(shape, this->ranks()), 1, false});
     return gatherings_.back().what.get();
   }
   void close(gathering* what) {
     const std::lock_guard lock(opening_);
-    for (std::size_t i = 0; i < gatherings_.size(); ++i)
-      if (gatherings_[i].what.get() == what && --gatherings_[i].users == 0) {
-        gatherings_.erase(gatherings_.begin() + static_cast<std::ptrdiff_t>(i));
-        return;
-      }
+    for (std::size_t i = 0; i < gatherings_.size(); ++i) {
+      if (gatherings_[i].what.get() != what) continue;
+      gatherings_[i].closing = true;
+      if (--gatherings_[i].users == 0) gatherings_.erase(gatherings_.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    }
   }
   void* segment(gathering& g, int rank, std::int64_t step) { return g.at(rank, step); }
   void publish(gathering& g, int rank, std::int64_t step) {
     g.published[static_cast<std::size_t>(g.place[static_cast<std::size_t>(rank)])].steps.store(step + 1, std::memory_order_release);
     for (int member : g.shape.members)
       if (member != rank) this->ring(member);
+    this->ring_hosts();  // who binds an endpoint waits for the others' segments as host
   }
   template <class Say>
   void gathered(gathering& g, int rank, std::int64_t step, Say&& say) {
@@ -223,6 +228,7 @@ class mailroom : public Pace {
     label name;
     std::unique_ptr<gathering> what;
     int users;
+    bool closing;
   };
   std::mutex opening_;
   std::size_t opened_ = 0;

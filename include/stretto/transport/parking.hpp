@@ -88,8 +88,7 @@ class parking {
     const double patience = how_.deadline + (who < ranks_ ? 0 : 0.5);  // ranks know better what is missing
     auto end = until(patience);
     std::unique_lock lock(b.mutex);
-    b.sleeping.store(true, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    b.goes_to_sleep();
     bool there = ready();
     while (!there && !failed()) {
       const bool late = b.rung.wait_until(lock, end) == std::cv_status::timeout;
@@ -97,7 +96,7 @@ class parking {
       if (late && !there && progress() == seen) break;
       if (late) seen = progress(), end = until(patience);
     }
-    b.sleeping.store(false, std::memory_order_relaxed);
+    b.sleeping.store(0, std::memory_order_relaxed);
     if (there) return;
     lock.unlock();
     if (!failed()) {
@@ -114,18 +113,19 @@ class parking {
     }
     bell& b = bells_[static_cast<std::size_t>(who)];
     std::unique_lock lock(b.mutex);
-    b.sleeping.store(true, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    b.goes_to_sleep();
     while (!ready()) b.rung.wait(lock);
-    b.sleeping.store(false, std::memory_order_relaxed);
+    b.sleeping.store(0, std::memory_order_relaxed);
   }
 
   void ring(int who) {
     bell& b = bells_[static_cast<std::size_t>(who)];
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (!b.sleeping.load(std::memory_order_relaxed)) return;
+    if (!b.has_sleeper()) return;
     const std::lock_guard lock(b.mutex);
     b.rung.notify_all();
+  }
+  void ring_hosts() {
+    for (int who = ranks_; who < static_cast<int>(bells_.size()); ++who) ring(who);
   }
 
   /// The first error counts.
@@ -155,12 +155,29 @@ class parking {
     where.store(object, std::memory_order_release);
     if (from != to) ring(to);
   }
+  bool vacant(const std::atomic<void*>& where) const { return where.load(std::memory_order_acquire) == nullptr; }
 
  private:
   struct alignas(64) bell {
     std::mutex mutex;
     std::condition_variable rung;
-    std::atomic<bool> sleeping = false;
+    std::atomic<int> sleeping = 0;
+
+#if defined(__SANITIZE_THREAD__)
+    // ThreadSanitizer knows no fences. Both sides change the flag instead: whose change comes second sees what the other
+    // wrote before. Fences are kept elsewhere, since a change takes the cache line from the other core at every message.
+    void goes_to_sleep() { sleeping.exchange(1, std::memory_order_seq_cst); }
+    bool has_sleeper() { return sleeping.fetch_add(0, std::memory_order_seq_cst) != 0; }
+#else
+    void goes_to_sleep() {
+      sleeping.store(1, std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    bool has_sleeper() {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      return sleeping.load(std::memory_order_relaxed) != 0;
+    }
+#endif
   };
 
   static std::chrono::steady_clock::time_point until(double seconds) {

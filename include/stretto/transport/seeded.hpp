@@ -52,48 +52,47 @@ class baton {
     }
     ++entered_;
     const auto at_once = [] { return true; };
-    const auto nothing_to_say = [](text&) {};
-    sit(lock, who, at_once, nothing_to_say, true);
+    sit(lock, who, at_once, nothing_to_say, no_progress, true);
   }
 
   void leave(int who) {
     const std::lock_guard lock(mutex_);
     seats_[static_cast<std::size_t>(who)].there = false;
-    if (who != host()) left_ = --entered_ > 0;
+    if (who != host() && --entered_ == 0) begun_ = false;
     if (holder_ == who) holder_ = nobody;
     pass();
   }
 
   template <class Ready, class Say>
   void wait(int who, Ready&& ready, Say&& say) {
+    attend(who, ready, no_progress, say);
+  }
+  template <class Ready, class Progress, class Say>
+  void attend(int who, Ready&& ready, Progress&& progress, Say&& say) {
+    const auto asks = [&] { return ready(); };  // what is given may be plain functions, to which no void* points
+    const auto says = [&](text& t) { say(t); };
     std::unique_lock lock(mutex_);
-    sit(lock, who, ready, say, false);
+    sit(lock, who, asks, says, progress, false);
     if (failed()) {
       lock.unlock();
       rethrow();
     }
   }
-  template <class Ready, class Progress, class Say>
-  void attend(int who, Ready&& ready, Progress&&, Say&& say) {
-    wait(who, ready, say);
-  }
   template <class Ready>
   void doze(int who, Ready&& ready) {
+    const auto asks = [&] { return ready(); };
     std::unique_lock lock(mutex_);
-    const auto nothing_to_say = [](text&) {};
-    sit(lock, who, ready, nothing_to_say, true);
+    sit(lock, who, asks, nothing_to_say, no_progress, true);
   }
   void ring(int who) {
     if (failed()) seats_[static_cast<std::size_t>(who)].wake.notify_all();
   }
 
+  void ring_hosts() {}
+
   void fail(const error& e) {
-    {
-      const std::lock_guard lock(failure_mutex_);
-      if (!failure_) failure_ = std::make_unique<error>(e);
-    }
-    failed_.store(true, std::memory_order_release);
-    for (seat& s : seats_) s.wake.notify_all();
+    const std::lock_guard lock(mutex_);  // so that nobody is between looking and falling asleep
+    end_all(e);
   }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   [[noreturn]] void rethrow() {
@@ -109,9 +108,18 @@ class baton {
     const std::lock_guard lock(mutex_);
     under_way_.push_back({&where, object});
   }
+  /// Whether a message was taken from there, and no other is on its way to it. Asked by who has the turn.
+  bool vacant(const std::atomic<void*>& where) const {
+    if (where.load(std::memory_order_acquire) != nullptr) return false;
+    for (const delivery& d : under_way_)
+      if (d.where == &where) return false;
+    return true;
+  }
 
  private:
   static constexpr int nobody = -1;
+  static constexpr auto nothing_to_say = [](text&) {};
+  static constexpr auto no_progress = [] { return std::int64_t{0}; };
   struct seat {
     std::condition_variable wake;
     bool there = false, waits = false, idle = false;
@@ -125,8 +133,8 @@ class baton {
   };
 
   /// Waits for the turn, which comes when ready() holds and the seed says so.
-  template <class Ready, class Say>
-  void sit(std::unique_lock<std::mutex>& lock, int who, Ready& ready, Say& say, bool idle) {
+  template <class Ready, class Say, class Progress>
+  void sit(std::unique_lock<std::mutex>& lock, int who, Ready& ready, Say& say, Progress&& progress, bool idle) {
     seat& s = seats_[static_cast<std::size_t>(who)];
     s.waits = true;
     s.idle = idle;
@@ -136,24 +144,50 @@ class baton {
     s.of_say = const_cast<void*>(static_cast<const void*>(&say));
     if (holder_ == who) holder_ = nobody;
     pass();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(how_.deadline < 1e9 ? how_.deadline : 1e9));
+    std::int64_t seen = progress();
+    auto end = patience();
     while (holder_ != who && !(failed() && (!idle || ready()))) {
       if (idle || failed()) {
         s.wake.wait_for(lock, std::chrono::milliseconds(50));  // after a failure nobody passes the turn
       } else if (s.wake.wait_until(lock, end) == std::cv_status::timeout && holder_ != who && !failed()) {
-        fail(late(who, ranks_, how_.deadline, [](text& t) { t.add("its turn"); }));
+        const std::int64_t now = progress();
+        if (now == seen)
+          end_all(late(who, ranks_, how_.deadline, [&](text& t) {
+            if (ready()) t.add("its turn");
+            else say(t);
+          }));
+        seen = now, end = patience();
       }
     }
     s.waits = false;
   }
 
+  std::chrono::steady_clock::time_point patience() const {
+    return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(how_.deadline < 1e9 ? how_.deadline : 1e9));
+  }
+
+  /// With the mutex held. The first error counts.
+  void end_all(const error& e) {
+    {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_) failure_ = std::make_unique<error>(e);
+    }
+    failed_.store(true, std::memory_order_release);
+    for (seat& s : seats_) s.wake.notify_all();
+  }
+
   /// Gives the turn to somebody who can go on, or makes deliveries until there is one.
   void pass() {
     if (holder_ != nobody || failed()) return;
-    if (entered_ < ranks_ && !left_) {  // the host alone goes on before all are there
+    if (!begun_) {  // until it must wait, the host goes on alone: who is there by then is chance, and nothing may depend on it
       seat& h = seats_.back();
-      if (h.there && h.waits && h.ready(h.of_ready)) holder_ = host(), h.wake.notify_all();
-      return;
+      if (h.there && h.waits && h.ready(h.of_ready)) {
+        holder_ = host();
+        h.wake.notify_all();
+        return;
+      }
+      if (entered_ < ranks_) return;
+      begun_ = true;
     }
     while (true) {
       candidates_.clear();
@@ -195,7 +229,7 @@ class baton {
       comma = ", ";
     }
     t.add("; see who should have sent it");
-    fail(error(t.str()));
+    end_all(error(t.str()));
   }
 
   std::uint32_t draw() { return random_stream{how_.seed, 0, 0, 0}.bits(drawn_++); }
@@ -205,7 +239,7 @@ class baton {
   std::vector<seat> seats_;  // of ranks and of the host
   std::mutex mutex_;
   int holder_ = nobody, entered_ = 0;
-  bool left_ = false;
+  bool begun_ = false;
   std::vector<int> candidates_;
   std::vector<delivery> under_way_;
   std::int64_t drawn_ = 0;

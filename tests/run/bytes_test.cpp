@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Bytes: what a recorded transport counts is what one can write down, for every schedule.
+#include <string>
+
+#include "catch.hpp"
+#include "run/toy.hpp"
+#include "schedule/sweep.hpp"
+#include <stretto/run.hpp>
+
+using namespace stretto;
+
+namespace {
+
+constexpr int blocks = 21, layers = blocks + 3;
+constexpr std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(float)) * toy::rows * toy::width;
+
+/// The layer that gives in toy::model_of(blocks), and those that take.
+constexpr int giver = 1, takers[] = {2 + (blocks - 3) / 2, layers - 3};
+
+/// Messages of a step between two ranks, from the cut and the placement alone: a boundary between stages on two ranks is
+/// crossed by each micro-batch there and back; the skip connection goes once to each stage that takes, and a gradient
+/// comes back from each taker.
+struct expected {
+  std::int64_t messages = 0, bytes = 0;
+};
+expected between(const plan_view& p, const cut& c, int from, int to) {
+  expected e;
+  const route_view r = p.route(0);
+  const bool trains = p.passes->has(pass::backward_weight);
+  std::int64_t crossings = 0;
+  for (int s = 0; s + 1 < c.stages(); ++s) {
+    crossings += r.rank_of(s) == from && r.rank_of(s + 1) == to;
+    crossings += trains && r.rank_of(s) == to && r.rank_of(s + 1) == from;
+  }
+  const int home = c.stage_of(giver), first = c.stage_of(takers[0]), second = c.stage_of(takers[1]);
+  const auto joins = [&](int a, int b, int x, int y) { return a != b && r.rank_of(a) == x && r.rank_of(b) == y; };
+  crossings += joins(home, first, from, to) + (second != first && joins(home, second, from, to));
+  if (trains) crossings += joins(home, first, to, from) + joins(home, second, to, from);
+  if (from == to) crossings = 0;
+  e.messages = crossings * p.micro_batches;
+  e.bytes = e.messages * row_bytes;
+  return e;
+}
+
+}  // namespace
+
+TEST_CASE("messages and bytes between any two ranks are those that one can write down") {
+  int pairs = 0;
+  for (int m : {1, 2, 5, 8})
+    all_schedules::each([&](auto s) {
+      using S = decltype(s);
+      for (int ranks : {1, 2, 3, 4, 8})
+        for (int chunks = 1; chunks <= (takes_chunks<S>() ? 3 : 1); ++chunks) {
+          const sizes z{.ranks = ranks, .micro_batches = m, .chunks = chunks};
+          if (refuses(s, z)) continue;
+          const plan order = make_plan(s, z);
+          const cut c = toy::cut_of(layers, order.stages);
+          const toy::data data(m);
+          recorded<threads> t(ranks);
+          pipeline p(t, toy::model_of(blocks), c, order, sgd{}, {.samples = toy::rows});
+          toy::feed(p, data);
+          t.reset();  // binding tells ranks of each other
+          for (int i = 0; i < 2; ++i) p.step(m).loss();
+          p.finish();
+          INFO(sweep::place(s.name, z));
+          for (int a = 0; a < ranks; ++a)
+            for (int b = 0; b < ranks; ++b) {
+              const expected e = between(order, c, a, b);
+              REQUIRE(t.messages(a, b) == 2 * e.messages);
+              REQUIRE(t.bytes(a, b) == 2 * e.bytes);
+              ++pairs;
+            }
+        }
+    });
+  CHECK(pairs > 4 * 94);
+}
+
+TEST_CASE("an even pipeline of P ranks and V chunks sends PV - 1 boundaries each way") {
+  for (int chunks : {1, 2, 3}) {
+    recorded<threads> t(4);
+    const plan order = make_plan(interleaved_one_f_one_b{}, {.ranks = 4, .micro_batches = 8, .chunks = chunks});
+    const toy::data data(8);
+    pipeline p(t, sequential(layer<toy::embedding>(), repeat<toy::block<false>>(10, 0.0), layer<toy::head>()), toy::cut_of(12, order.stages), order, sgd{}, {.samples = toy::rows});
+    toy::feed(p, data);
+    t.reset();
+    p.step(24).loss();
+    CHECK(t.total_messages() == 2 * 8 * (4 * chunks - 1));
+    CHECK(t.total_bytes() == t.total_messages() * row_bytes);
+    // The board: losses of a step, the squares of a rank's parameters, the shares of its tied ones; to each other rank.
+    const std::int64_t parameters = 3, shared = toy::vocabulary * toy::width;
+    CHECK(t.gathered_bytes(0) == 3 * 8 * (8 + parameters + shared));
+  }
+}
