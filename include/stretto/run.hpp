@@ -4,6 +4,7 @@
 // own, stands by itself.
 #pragma once
 
+#include <stretto/run/dry_run.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/schedule.hpp>
 #include <stretto/stage/cut.hpp>

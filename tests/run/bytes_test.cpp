@@ -92,3 +92,43 @@ TEST_CASE("an even pipeline of P ranks and V chunks sends PV - 1 boundaries each
     CHECK(t.gathered_bytes(0) == 3 * 8 * (8 + parameters + shared));
   }
 }
+
+TEST_CASE("a dry run foretells what binding asks for and what a step sends") {
+  const plan order = make_plan(interleaved_one_f_one_b{}, {.ranks = 4, .micro_batches = 8, .chunks = 3});
+  const cut c = toy::cut_of(layers, order.stages);
+  const auto model = toy::model_of(blocks);
+  const dry_report foretold = dry_run(model, c, order);
+  const toy::data data(8);
+  recorded<threads> t(4);
+  pipeline p(t, model, c, order, sgd{}, {.samples = toy::rows});
+  toy::feed(p, data);
+  p.step(24).loss();
+  p.finish();
+  REQUIRE(foretold.ranks.size() == 4);
+  for (int a = 0; a < 4; ++a) {
+    std::int64_t messages = 0, bytes = 0, parameters = 0;
+    for (int b = 0; b < 4; ++b) messages += t.messages(a, b), bytes += t.bytes(a, b);
+    for (const parameter& one : p.parameters())
+      if (plan_view(order).route(0).rank_of(c.stage_of(one.layer)) == a) parameters += one.count * 4 * (one.gradient != nullptr ? 2 : 1);
+    const dry_rank& r = foretold.ranks[static_cast<std::size_t>(a)];
+    CHECK(r.messages == messages);
+    CHECK(r.sent_bytes == bytes);
+    CHECK(r.parameters == parameters);
+  }
+  CHECK(foretold.total().sent_bytes == t.total_bytes());
+
+  // One rank, a chain whose every byte can be counted: an embedding, two blocks, a head; four micro-batches.
+  const auto chain = sequential(layer<toy::embedding>(), repeat<toy::block<false>>(2, 0.0), layer<toy::head>());
+  const plan one = make_plan(gpipe{}, {.ranks = 1, .micro_batches = 4});
+  const dry_rank whole = dry_run(chain, cut::of({4}), one).ranks[0];
+  const std::int64_t saved_block = sizeof(toy::block<false>::saved), saved_head = 4 * toy::rows * toy::vocabulary;
+  CHECK(whole.kept == 4 * (3 * row_bytes + 2 * saved_block + saved_head));
+  CHECK(whole.workspace == 3 * row_bytes + 8 + 8);  // three gradients; the loss and its gradient
+  CHECK(whole.objects == 0);
+  const dry_rank again = dry_run(chain, cut::of({4}), one, true).ranks[0];
+  CHECK(again.kept == 0);
+  CHECK(again.workspace == 2 * (3 * row_bytes + 8) + 2 * saved_block + saved_head);
+  CHECK(std::string(to_table(dry_run(chain, cut::of({2, 2}), make_plan(gpipe{}, {.ranks = 2, .micro_batches = 4}))).str()).find("\n all ") != std::string::npos);
+  CHECK(sweep::thrown([&] { dry_run(chain, cut::of({2, 2}), one); }) ==
+        "stretto: the cut is of 4 layers into 2 stages, the model has 4 layers and the plan 1 stages; cut the model into the plan's stages");
+}

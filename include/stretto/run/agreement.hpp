@@ -139,7 +139,7 @@ void begin_alike(Transport& t, const parameter_board& board, const std::vector<s
   if (most == 0) return;
   const auto bytes = [&](int i) { return static_cast<std::size_t>(board.what(i).count) * (board.what(i).type == number_type::float32 ? 4 : 8); };
   const auto value = [&](int i) { return own[static_cast<std::size_t>(board.what(i).rank)][static_cast<std::size_t>(board.what(i).index)].value; };
-  const told<Transport> g(t, label(text("first values ", number).str()), most, [&](int r, unsigned char* to) {
+  const told<Transport> g(t, label(text("values ", number).str()), most, [&](int r, unsigned char* to) {
     for (int i = 0; i < board.count(); ++i)
       if (board.is_tied(i) && board.what(i).rank == r) std::memcpy(to + at[static_cast<std::size_t>(i)], value(i), bytes(i));
   }, say);

@@ -60,9 +60,9 @@ model_links links_of(const Model& m, const cut& c, bool recompute_all) {
       throw error(text("stretto: ", name_of_layer(l).str(), " gives nothing that has a gradient, and ", name_of_layer(out.first_trained).str(),
                        " before it has weights to train; make its output of floating-point numbers, or mark those layers frozen").str());
     if (row.gives && note.given.empty())
-      throw error(text("stretto: ", name_of_layer(l).str(), " gives to a skip connection that has no name; say .gives(\"name\") where it stands in the model").str());
+      throw error(text("stretto: ", name_of_layer(l).str(), " gives to a skip connection that has no name; name it with gives() where the layer stands in the model").str());
     if (row.takes && note.taken.empty())
-      throw error(text("stretto: ", name_of_layer(l).str(), " takes from a skip connection that has no name; say .takes(\"name\") where it stands in the model").str());
+      throw error(text("stretto: ", name_of_layer(l).str(), " takes from a skip connection that has no name; name it with takes() where the layer stands in the model").str());
     if (!note.given.empty()) {
       bool taken = false;
       for (int k = 0; k < n; ++k) {
@@ -77,8 +77,7 @@ model_links links_of(const Model& m, const cut& c, bool recompute_all) {
     for (int k = 0; k < l; ++k)
       if (m.note(k).given == note.taken) giver = k;
     if (giver < 0)
-      throw error(text("stretto: ", name_of_layer(l).str(), " takes from skip connection '", note.taken, "', and no layer before it gives to it; say .gives(\"", note.taken,
-                       "\") at one").str());
+      throw error(text("stretto: ", name_of_layer(l).str(), " takes from skip connection '", note.taken, "', and no layer before it gives to it; let one give by that name").str());
     if (m.row(giver).given.type != row.taken.type)
       throw error(text("stretto: ", name_of_layer(giver).str(), " gives to skip connection '", note.taken, "' another type than ", name_of_layer(l).str(),
                        " takes; make `given` of the one and `taken` of the other the same type").str());

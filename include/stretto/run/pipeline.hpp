@@ -213,8 +213,7 @@ class pipeline {
         bool owns = false;
         for (int k = 0; k < v.routes; ++k) owns = owns || v.route(k).rank_of(s) == r;
         if (!owns || !transport_.local(r)) continue;
-        detail::bound_stage stage;
-        stage.make(model_, cut_, s, links_, how_.recompute_all);
+        detail::bound_stage stage(model_, cut_, s, links_, how_.recompute_all);
         parameter_list list;
         stage.parameters(list);
         for (const parameter& p : list.all()) own[static_cast<std::size_t>(r)].push_back(p);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A stage at work: its layers, slots that hold what they keep of a micro-batch, and workspaces for what is wanted only while
-// a forward runs, or from a backward pass for inputs to the one for weights.
+// A stage: its layers, and what each of them keeps of a micro-batch.
 //
 //     in ─► layer 0 ─► layer 1 ─► … ─► layer n-1 ─► out         slot: outputs and saved that backward wants, given
 //     gradient of in ◄─ … ◄─ gradients[k] ◄─ … ◄─ gradient of out     workspace: gradients, and all of recomputed layers
-// Layers that are recomputed keep nothing but the input of the first of a run of them; before their backward the run's
-// forward is done again, in the workspace. Everything is made when the stage is bound; the layers' rows reach it.
+// A slot holds what a stage keeps from a forward to the weight pass, a workspace what is wanted only while a forward runs,
+// or from a backward pass for inputs to the one for weights. A layer that is recomputed keeps nothing but its input; where
+// the whole stage is, nothing but the stage's input is kept. stage_run.hpp runs it.
 #pragma once
 
 #include <vector>
@@ -30,21 +30,25 @@ struct stage_workspace {
   void* in_gradient = nullptr;                                                            // where nobody wants it
 };
 
-class bound_stage {
+/// What each layer of a stage keeps, gives and takes; known without making a layer.
+class stage_shape {
  public:
-  bound_stage() = default;
-  bound_stage(const bound_stage&) = delete;
-  bound_stage& operator=(const bound_stage&) = delete;
-  bound_stage(bound_stage&&) = default;
-  bound_stage& operator=(bound_stage&&) = delete;
-  ~bound_stage() {
-    for (std::size_t k = 0; k < layers.size(); ++k) drops_[k](layers[k]);
-  }
+  struct taken {
+    int place = 0;           ///< among what comes from elsewhere; 0: not from there
+    int gradient_place = 0;  ///< among the gradients that go elsewhere; 0: none does
+    int inside = -1;         ///< the layer of this stage that gives it
+  };
+  struct taker {
+    int layer = 0;
+    int place = 0;    ///< among the gradients that come from elsewhere; 0: not from there
+    int inside = -1;  ///< the layer of this stage that takes it
+  };
 
-  /// Makes the layers of a stage.
+  stage_shape() = default;
   template <class Model>
-  void make(const Model& model, const cut& c, int number, const model_links& links, bool recompute_all) {
+  stage_shape(const Model& model, const cut& c, int number, const model_links& links, bool recompute_all) {
     stage = number;
+    whole_ = recompute_all;
     first_layer = c.first(number);
     ends = c.last(number) == model.size();
     active = static_cast<std::size_t>(links.first_trained > first_layer ? links.first_trained - first_layer : 0);
@@ -52,8 +56,6 @@ class bound_stage {
     for (int l = first_layer; l < c.last(number); ++l) {
       rows.push_back(&model.row(l));
       again_.push_back(recompute_all || model.note(l).recomputed);
-      drops_.push_back(nullptr);
-      layers.push_back(model.make(l, &drops_.back()));
     }
     given_out_.resize(rows.size());
     takers_.resize(rows.size());
@@ -89,19 +91,12 @@ class bound_stage {
           if (t[k].layer < t[i].layer) std::swap(t[i], t[k]);
   }
 
-  void parameters(parameter_list& list) {
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      list.layer(first_layer + static_cast<int>(k));
-      rows[k]->parameters(layers[k], list);
-    }
-  }
-
   bool keeps_output(std::size_t k, bool trains) const {
     if (!trains || k + 1 >= rows.size() || k + 1 < active) return false;
     return again_[k + 1] ? !chained(k + 1) : rows[k + 1]->keeps_input;
   }
-  /// Whether a layer is done again together with the one before it.
-  bool chained(std::size_t k) const { return k > active && again_[k] && again_[k - 1]; }
+  /// Whether a layer is done again together with the one before it: where nothing but the stage's input is kept.
+  bool chained(std::size_t k) const { return whole_ && k > active; }
   bool keeps_saved(std::size_t k, bool trains) const { return trains && k >= active && !again_[k]; }
   bool given_inside(std::size_t k) const {
     for (const taken& t : taken_from_)
@@ -110,23 +105,11 @@ class bound_stage {
   }
   bool goes_back(std::size_t k) const { return k >= active; }
 
-  struct taken {
-    int place = 0;           ///< among what comes from elsewhere; 0: not from there
-    int gradient_place = 0;  ///< among the gradients that go elsewhere; 0: none does
-    int inside = -1;         ///< the layer of this stage that gives it
-  };
-  struct taker {
-    int layer = 0;
-    int place = 0;    ///< among the gradients that come from elsewhere; 0: not from there
-    int inside = -1;  ///< the layer of this stage that takes it
-  };
-
   int stage = 0, first_layer = 0;
   std::size_t active = 0;  ///< the first layer with something to do in a backward pass
   bool ends = false;       ///< has the model's last layer
   int values_in = 0, values_out = 0, gradients_in = 0, gradients_out = 0;  ///< skip links
   std::vector<const layer_row*> rows;
-  std::vector<void*> layers;
 
   // By layer.
   const std::vector<int>& given_out(std::size_t k) const { return given_out_[k]; }  ///< places of the links that it gives to
@@ -137,11 +120,43 @@ class bound_stage {
  private:
   std::size_t index(int layer) const { return static_cast<std::size_t>(layer - first_layer); }
 
-  std::vector<void (*)(void*)> drops_;
+  bool whole_ = false;  // everything is done again
   std::vector<bool> again_;
   std::vector<std::vector<int>> given_out_;
   std::vector<std::vector<taker>> takers_;
   std::vector<taken> taken_from_;
+};
+
+/// The same with its layers.
+class bound_stage : public stage_shape {
+ public:
+  template <class Model>
+  bound_stage(const Model& model, const cut& c, int number, const model_links& links, bool recompute_all) : stage_shape(model, c, number, links, recompute_all) {
+    layers.reserve(rows.size()), drops_.reserve(rows.size());
+    for (int l = first_layer; l < c.last(number); ++l) {
+      drops_.push_back(nullptr);
+      layers.push_back(model.make(l, &drops_.back()));
+    }
+  }
+  bound_stage(const bound_stage&) = delete;
+  bound_stage& operator=(const bound_stage&) = delete;
+  bound_stage(bound_stage&&) = default;
+  bound_stage& operator=(bound_stage&&) = delete;
+  ~bound_stage() {
+    for (std::size_t k = 0; k < layers.size(); ++k) drops_[k](layers[k]);
+  }
+
+  void parameters(parameter_list& list) {
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      list.layer(first_layer + static_cast<int>(k));
+      rows[k]->parameters(layers[k], list);
+    }
+  }
+
+  std::vector<void*> layers;
+
+ private:
+  std::vector<void (*)(void*)> drops_;
 };
 
 }  // namespace stretto::inline v0::detail

@@ -29,7 +29,7 @@ struct object_row {
   bool empty = true;           ///< there is nothing in it
   void* (*make)(const void* from) = nullptr;
   void (*drop)(void*) = nullptr;
-  std::int64_t (*bytes)(const void*) = nullptr;                ///< what a message of it carries; null where it is never sent
+  std::int64_t (*bytes)(const void*) = nullptr;                ///< what a message of it carries; of what is never sent, what it takes
   void (*assign)(void* to, const void* from) = nullptr;        ///< null where its wire_traits have none
   void (*add)(void* to, const void* more) = nullptr;           ///< likewise
 };
@@ -64,6 +64,15 @@ void drop_object(void* p) {
   delete static_cast<T*>(p);
 }
 
+/// The bytes of what a layer keeps, as far as its type says.
+template <class T>
+std::int64_t footprint(const T& kept) {
+  if constexpr (std::is_same_v<T, nothing>) return 0;
+  else if constexpr (requires { kept.bytes(); }) return static_cast<std::int64_t>(kept.bytes());
+  else if constexpr (requires { kept.data(), kept.size(); }) return static_cast<std::int64_t>(kept.size()) * static_cast<std::int64_t>(sizeof(*kept.data()));
+  else return sizeof(T);
+}
+
 /// What objects of type T can do besides being made.
 template <class T, bool Sent>
 constexpr object_row object_basics() {
@@ -71,6 +80,7 @@ constexpr object_row object_basics() {
   row.type = type_words<T>();
   row.empty = std::is_same_v<T, nothing>;
   row.drop = drop_object<T>;
+  row.bytes = [](const void* p) { return footprint(*static_cast<const T*>(p)); };
   if constexpr (Sent) {
     row.bytes = [](const void* p) { return wire_traits<T>::bytes(*static_cast<const T*>(p)); };
     if constexpr (requires(T& t) { wire_traits<T>::assign(t, t); })

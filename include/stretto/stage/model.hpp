@@ -5,7 +5,7 @@
 //     auto m = sequential(layer<embedding>(vocabulary, width), repeat<block>(12, width), layer<head>(width, vocabulary));
 //     m.size() == 14
 //     sequential(…, layer<down>(8).gives("u"), …, layer<up>(8).takes("u"), …)     a skip connection, over any cut
-//     sequential(…, recompute(repeat<block>(12, width)), …)                       keeps nothing of these but their input
+//     sequential(…, recompute(repeat<block>(12, width)), …)                       of each of these nothing but its input is kept
 //     sequential(…, layer<head>(…).named("head"))                                 m.find("head") == 13
 // layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed. Neighbouring types are checked when
 // this compiles: a cut may lie between any two layers, so what one gives must be what the next takes.
@@ -77,7 +77,7 @@ constexpr layer_recipe<L, Arguments...> repeat(int times, Arguments... arguments
   return {std::tuple<Arguments...>(arguments...), times};
 }
 
-/// The same layers, of which nothing is kept from forward to backward but the first one's input; forward is done again.
+/// The same layers; of each nothing but its input is kept from forward to backward, and its forward is done again.
 template <class Recipe>
 constexpr Recipe recompute(Recipe recipe) {
   recipe.note.recomputed = true;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Skip connections, routes and plans that don't fit are refused when they are bound, each in its sentence.
+#include <array>
+#include <string>
+
+#include "catch.hpp"
+#include "schedule/sweep.hpp"
+#include <stretto/run.hpp>
+
+using namespace stretto;
+using sweep::thrown;
+
+namespace {
+
+struct begin {
+  using input = nothing;
+  using output = float;
+  std::vector<float> w{1}, g{0};
+  void forward(context&, const nothing&, float& out) { out = 1; }
+  void backward_input(context&, const nothing&, const float&, nothing&) {}
+  void backward_weight(context&, const nothing&, const float& d) { g[0] += d; }
+  void parameters(auto&& visit) { visit("w", w, g); }
+};
+template <class T>
+struct giver {
+  using input = float;
+  using output = float;
+  using given = T;
+  void forward(context&, const float& in, float& out, T&) { out = in; }
+  void backward_input(context&, const float&, const float& g, const gradient_of<T>&, float& d) { d = g; }
+};
+template <class T>
+struct taker {
+  using input = float;
+  using output = float;
+  using taken = T;
+  void forward(context&, const float& in, const T&, float& out) { out = in; }
+  void backward_input(context&, const float&, const T&, const float& g, float& d, gradient_of<T>&) { d = g; }
+};
+struct end {
+  using input = float;
+  using output = double;
+  void forward(context&, const float& in, double& out) { out = static_cast<double>(in); }
+  void backward_input(context&, const float&, const double& g, float& d) { d = static_cast<float>(g); }
+};
+struct pass_on {
+  using input = float;
+  using output = float;
+  void forward(context&, const float& in, float& out) { out = in; }
+  void backward_input(context&, const float&, const float& g, float& d) { d = g; }
+};
+/// Has a gradient, and neither assign nor add.
+struct odd {
+  float x = 0;
+};
+
+}  // namespace
+
+template <>
+struct stretto::wire_traits<odd> {
+  using gradient = odd;
+  static odd gradient_like(const odd&) { return {}; }
+  static std::int64_t bytes(const odd&) { return sizeof(odd); }
+};
+
+namespace {
+
+template <class... R>
+std::string words_of(const R&... layers) {
+  const auto m = sequential(layer<begin>(), layers..., layer<end>());
+  return thrown([&] { pipeline p(m, cut::of({1, m.size() - 1}), make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2})); });
+}
+
+}  // namespace
+
+TEST_CASE("skip connections that don't fit are refused when they are bound") {
+  CHECK(words_of(layer<giver<float>>().gives("u"), layer<taker<float>>().takes("u")) == "");
+  CHECK(words_of(layer<giver<float>>(), layer<taker<float>>().takes("u")) ==
+        "stretto: layer 1 gives to a skip connection that has no name; name it with gives() where the layer stands in the model");
+  CHECK(words_of(layer<giver<float>>().gives("u"), layer<taker<float>>().named("up")) ==
+        "stretto: nobody takes what layer 1 gives to skip connection 'u'; let a layer behind it take it");
+  CHECK(words_of(layer<taker<float>>().named("up")) ==
+        "stretto: layer 1 (up) takes from a skip connection that has no name; name it with takes() where the layer stands in the model");
+  CHECK(words_of(layer<taker<float>>().takes("u"), layer<giver<float>>().gives("u")) ==
+        "stretto: layer 1 takes from skip connection 'u', and no layer before it gives to it; let one give by that name");
+  CHECK(words_of(layer<giver<float>>().gives("u"), layer<giver<float>>().gives("u"), layer<taker<float>>().takes("u")) ==
+        "stretto: layer 1 and layer 2 both give to skip connection 'u'; give each its own name");
+  CHECK(words_of(layer<giver<double>>().gives("u").named("down"), layer<taker<float>>().takes("u")) ==
+        "stretto: layer 1 (down) gives to skip connection 'u' another type than layer 2 takes; make `given` of the one and `taken` of the other the same type");
+  CHECK(words_of(layer<giver<odd>>().gives("u"), layer<taker<odd>>().takes("u")) == "");
+  CHECK(words_of(layer<giver<odd>>().gives("u"), layer<taker<odd>>().takes("u"), layer<taker<odd>>().takes("u")) ==
+        "stretto: several layers take what layer 1 gives, and the wire_traits of its type have no assign, or those of its gradient no add; write them");
+}
+
+TEST_CASE("plans that don't fit the model are refused when they are bound") {
+  const auto m = sequential(layer<begin>(), layer<giver<float>>().gives("u"), layer<taker<float>>().takes("u"), layer<end>());
+  const auto plain = sequential(layer<begin>(), layer<pass_on>(), layer<pass_on>(), layer<end>());
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
+  threads t(3);
+  CHECK(thrown([&] { pipeline p(t, m, cut::of({2, 2}), order); }) == "stretto: the plan is for 2 ranks and the transport has 3; make them for one number of ranks");
+  CHECK(thrown([&] { pipeline p(m, cut::of({2, 2}), lower(order)); }) ==
+        "stretto: the model has skip connections, and this plan holds its messages already; give the order that it came from");
+  const auto route = [](const std::vector<std::vector<hop>>& hops, const std::vector<std::vector<action>>& lists) {
+    draft d;
+    d.hops_of = hops;
+    d.order_of = lists;
+    d.stage_count = 3;
+    return make_plan(d);
+  };
+  const auto both = [](int s, int b) { return std::vector<action>{action::forward(s, b), action::backward(s, b)}; };
+  const cut three = cut::of({1, 1, 2});
+  CHECK(thrown([&] { pipeline p(plain, three, route({{{1, 0}, {2, 1}}}, {both(1, 0), both(2, 0)})); }) ==
+        "stretto: a route begins with stage 1, whose first layer takes an input; begin with the stage that reads the feeds");
+  CHECK(thrown([&] { pipeline p(plain, three, route({{{0, 0}, {1, 1}}}, {both(0, 0), both(1, 0)})); }) ==
+        "stretto: a route ends with stage 1, which doesn't have the model's last layer; end with stage 2");
+  CHECK(thrown([&] { pipeline p(plain, three, route({{{0, 0}, {2, 1}}}, {both(0, 0), both(2, 0)})); }) == "");  // a stage left out
+  CHECK(thrown([&] { pipeline p(m, three, route({{{0, 0}, {2, 1}}}, {both(0, 0), both(2, 0)})); }) ==
+        "stretto: a skip connection joins stages 1 and 2, and a route passes one of them without the other; let routes pass both");
+  const auto narrowed_wire = sequential(layer<begin>(), make_stage("to int", [](const float& x) { return std::array<float, 2>{x, x}; }, [](const float&, const std::array<float, 2>& d) { return d[0]; }),
+                                        make_stage("back", [](const std::array<float, 2>& x) { return x[0]; }, [](const std::array<float, 2>&, const float& d) { return std::array<float, 2>{d, 0}; }),
+                                        layer<end>());
+  CHECK(thrown([&] { pipeline p(narrowed_wire, three, route({{{0, 0}, {2, 1}}}, {both(0, 0), both(2, 0)})); }) ==
+        "stretto: a route goes from stage 0 to stage 2, which takes another type than it gives; let routes join stages that fit");
+  draft own;
+  const pass_id look = own.kinds.add(pass_kind{.name = "LOOK"});
+  own.order_of = {{action::forward(0, 0), action::of(look, 0, 0), action::backward(0, 0)}};
+  CHECK(thrown([&] { pipeline p(plain, cut::of({4}), make_plan(own)); }) ==
+        "stretto: rank 0 step 1 is of pass LOOK, which no layer does; the pipeline runs F, I, W and B");
+  pipeline p(plain, cut::of({2, 2}), order);
+  draft swapped;
+  swapped.order_of = {{action::forward(1, 0), action::backward(1, 0)}, {action::forward(0, 0), action::backward(0, 0)}};
+  CHECK(thrown([&] { p.rebind(make_plan(swapped)); }) == "stretto: the plan lets rank 0 do stage 1, which another plan gave to other ranks; bind plans with the same owners");
+  CHECK(p.step().loss() == 2);  // it goes on as before
+}
