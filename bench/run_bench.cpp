@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What the executor costs: steps of a pipeline whose layers do nothing. items_per_second is actions of one rank a second,
-// so its inverse is the time of an action; with two ranks a hand-over between threads is part of nearly every one. The
-// contender beside it is two threads that pass one atomic number to and fro: items are one-way trips.
+// What the executor costs. empty_layers: steps of a pipeline whose layers do nothing; items_per_second is actions of one rank
+// a second, so its inverse is the time of an action; with two ranks a hand-over between threads is part of nearly every one.
+// hand_over: messages of a channel to and fro between two threads, beside to_and_fro, two threads that pass one atomic
+// number: items are one-way trips. over_simulated: ranks whose layers sleep, measured step time over the simulated one.
 #include <benchmark/benchmark.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
+#include <vector>
 
+#include <stretto/plan/simulate.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/schedule.hpp>
 
@@ -67,5 +71,68 @@ void to_and_fro(benchmark::State& state) {
   state.SetItemsProcessed(2 * state.iterations());
 }
 BENCHMARK(to_and_fro)->UseRealTime();
+
+void hand_over(benchmark::State& state) {
+  threads t(2);
+  channel_shape there;
+  there.from = 0, there.to = 1, there.boxes = 1, there.objects = 2;
+  there.make = [](const void*) -> void* { return new long(0); };
+  there.drop = [](void* p) { delete static_cast<long*>(p); };
+  there.maker = &there;
+  channel_shape back = there;
+  back.from = 1, back.to = 0;
+  auto *out = t.open(there), *in = t.open(back);
+  const auto say = [](text& words) { words.add("the other thread"); };
+  std::thread other([&] {
+    for (std::int64_t step = 0;; ++step) {
+      const parcel p = t.take(*out, {step, 0, 0}, say);
+      const bool last = *static_cast<long*>(p.object) < 0;
+      t.give_back(*out, p.object);
+      void* o = t.fresh(*in, say);
+      t.put(*in, {step, 1, 0}, o, say);
+      if (last) return;
+    }
+  });
+  std::int64_t step = 0;
+  const auto trip = [&](long value) {
+    void* o = t.fresh(*out, say);
+    *static_cast<long*>(o) = value;
+    t.put(*out, {step, 0, 0}, o, say);
+    t.give_back(*in, t.take(*in, {step, 1, 0}, say).object);
+    ++step;
+  };
+  for (auto _ : state) trip(1);
+  trip(-1);
+  other.join();
+  state.SetItemsProcessed(2 * state.iterations());
+}
+BENCHMARK(hand_over)->UseRealTime();
+
+constexpr double pass_time = 5e-3;
+void sleep_a_pass() { std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(static_cast<int>(pass_time * 1e6))); }
+
+template <class In, class Out>
+struct sleeper {
+  using input = In;
+  using output = Out;
+  std::vector<float> w{1}, g{0};
+  void forward(context&, const In&, Out& out) { sleep_a_pass(), out = 1; }
+  void backward_input(context&, const In&, const Out&, gradient_of<In>&) { sleep_a_pass(); }
+  void backward_weight(context&, const In&, const Out&) { sleep_a_pass(); }
+  void parameters(auto&& visit) { visit("w", w, g); }
+};
+
+void over_simulated(benchmark::State& state) {
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8});
+  pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(2), layer<sleeper<float, double>>()), cut::of({1, 1, 1, 1}), order);
+  double took = 0;
+  for (auto _ : state) {
+    const auto begun = std::chrono::steady_clock::now();
+    p.step().loss();
+    took += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  }
+  state.counters["measured/simulated"] = took / static_cast<double>(state.iterations()) / simulate(order, costs(pass_time, pass_time, pass_time)).makespan;
+}
+BENCHMARK(over_simulated)->UseRealTime()->Iterations(5)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Running: layers and models, cuts, pipelines, and the transports that need no other library. conformance.hpp, for transports of your
-// own, stands by itself.
+// All of running: layers and models, cuts, pipelines, and the transports that need no other library. It is apart from
+// stretto.hpp because a program that only looks at plans shouldn't pay for threads and layers; conformance.hpp, for
+// transports of your own, stands by itself.
 #pragma once
 
 #include <stretto/run/dry_run.hpp>
+#include <stretto/run/make_pipeline.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/schedule.hpp>
 #include <stretto/stage/cut.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// All of the library that needs no other library.
+// All of plans: making, checking, timing, drawing and reading them. run.hpp is all of running them.
 #pragma once
 
 #include <stretto/core/mesh.hpp>

@@ -93,6 +93,22 @@ TEST_CASE("skip connections that don't fit are refused when they are bound") {
         "stretto: several layers take what layer 1 gives, and the wire_traits of its type have no assign, or those of its gradient no add; write them");
 }
 
+TEST_CASE("a second pipeline over a transport that one runs over is refused, and follows when that has ended") {
+  const auto m = sequential(layer<begin>(), layer<pass_on>(), layer<pass_on>(), layer<end>());
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
+  threads t(2, {.deadline = 5});
+  seeded u(2);
+  const std::string words = "stretto: a pipeline runs over this transport already; let that one end first, or make another transport";
+  for (int round = 0; round < 2; ++round) {
+    pipeline p(t, m, cut::of({2, 2}), order);
+    pipeline q(u, m, cut::of({2, 2}), order);
+    CHECK(thrown([&] { pipeline second(t, m, cut::of({2, 2}), order); }) == words);
+    CHECK(thrown([&] { pipeline second(u, m, cut::of({2, 2}), order); }) == words);
+    CHECK(p.step().loss() == 2);
+    CHECK(q.step().loss() == 2);
+  }
+}
+
 TEST_CASE("plans that don't fit the model are refused when they are bound") {
   const auto m = sequential(layer<begin>(), layer<giver<float>>().gives("u"), layer<taker<float>>().takes("u"), layer<end>());
   const auto plain = sequential(layer<begin>(), layer<pass_on>(), layer<pass_on>(), layer<end>());

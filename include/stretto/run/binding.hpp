@@ -156,6 +156,33 @@ struct binding {
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
   const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
 
+  /// What was measured of a step, of the ranks of this process.
+  recording recorded(std::int64_t step, std::int64_t origin) const {
+    recording out;
+    const auto seconds = [&](std::int64_t t) { return t == 0 ? 0.0 : static_cast<double>(t - origin) * 1e-9; };
+    const auto kept = static_cast<std::size_t>(step % kept_steps);
+    for (int r = 0; r < work.ranks; ++r) {
+      const auto n = static_cast<std::size_t>(work.order(r).count);
+      const auto& times = rooms[static_cast<std::size_t>(r)].times;
+      for (std::size_t i = 0; i < n; ++i) {
+        const entry_times t = times.empty() ? entry_times{} : times[kept * n + i];
+        out.waits.push_back(seconds(t.wait));
+        out.starts.push_back(seconds(t.start));
+        out.ends.push_back(seconds(t.end));
+      }
+    }
+    for (std::size_t c = 0; c < tables.channels.size(); ++c) {
+      const channel_plan& p = tables.channels[c];
+      for (std::int64_t box = 0; box < boxes && p.from != p.to; ++box) {
+        const std::size_t at = kept * static_cast<std::size_t>(boxes) + static_cast<std::size_t>(box);
+        if (puts[c][at] == 0) continue;
+        out.messages.push_back({p.from, p.to, p.from_stage, p.to_stage, static_cast<int>(box / work.slices), static_cast<int>(box % work.slices), p.forward,
+                                seconds(puts[c][at]), seconds(takes[c][at])});
+      }
+    }
+    return out;
+  }
+
   Transport& transport;
   runnable_plan added;
   program work;

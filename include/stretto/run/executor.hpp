@@ -8,7 +8,6 @@
 // microsecond an entry; nothing is allocated, and no lock is taken but to sleep.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -26,7 +25,7 @@ struct step_request {
   std::int64_t index = 0;      ///< of the binding's steps
   std::int64_t step = 0;       ///< of training
   double normalizer = 1;
-  int round = 0;
+  int order = 0, round = 0;
   bool clears = true, updates = true;
 };
 
@@ -49,14 +48,14 @@ struct run_settings {
 template <class Transport, class Optimizer>
 class executor {
  public:
-  executor(Transport& t, int rank, const parameter_board& board, const Optimizer& optimizer) : t_(t), rank_(rank), board_(board), optimizer_(optimizer) {}
+  executor(Transport& t, int rank, const parameter_board& board) : t_(t), rank_(rank), board_(board) {}
 
   std::vector<local_parameter> parameters;
 
   /// One step of a binding. The entry that is at work is noted, for who has to say what went wrong.
-  void run(binding<Transport>& b, const step_request& q, const run_settings& how) {
+  void run(binding<Transport>& b, const step_request& q, const Optimizer& optimizer, const run_settings& how) {
     b_.store(&b, std::memory_order_relaxed);
-    run_ = &b, q_ = &q, how_ = &how;
+    run_ = &b, q_ = &q, optimizer_ = &optimizer, how_ = &how;
     room_ = &b.rooms[static_cast<std::size_t>(rank_)];
     f_ = &b.tables.ranks[static_cast<std::size_t>(rank_)];
     times_ = how.records ? room_->times.data() + (q.index % kept_steps) * b.work.order(rank_).count : nullptr;
@@ -152,7 +151,7 @@ class executor {
       }
       if (times_ != nullptr) times_[w.entry].start = clock_now();
       context c;
-      c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->round,
+      c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
                  (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples};
       c.rank = rank_;
       c.stage = w.what.stage;
@@ -183,9 +182,14 @@ class executor {
   void clear() {
     for (local_parameter& p : parameters) {
       if (p.what.gradient == nullptr) continue;
-      if (p.what.type == number_type::float32) std::fill_n(static_cast<float*>(p.what.gradient), p.what.count, 0.0f);
-      else std::fill_n(static_cast<double*>(p.what.gradient), p.what.count, 0.0);
+      if (p.what.type == number_type::float32) zero(static_cast<float*>(p.what.gradient), p.what.count);
+      else zero(static_cast<double*>(p.what.gradient), p.what.count);
     }
+  }
+
+  template <class T>
+  static void zero(T* values, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
   }
 
   void publish() { t_.publish(*run_->board, rank_, q_->index); }
@@ -218,13 +222,13 @@ class executor {
       for (std::int64_t k = 0; k < p.what.count; ++k) gradients[k] = static_cast<T>(board_.tied_sum(board_.first_use(p.row), k, of));
     T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
     for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
-    optimizer_(static_cast<T*>(p.what.value), gradients, states, p.what.count, scale, q_->step + 1);
+    (*optimizer_)(static_cast<T*>(p.what.value), gradients, states, p.what.count, scale, q_->step + 1);
   }
 
   Transport& t_;
   int rank_;
   const parameter_board& board_;
-  const Optimizer& optimizer_;
+  const Optimizer* optimizer_ = nullptr;
   binding<Transport>* run_ = nullptr;
   std::atomic<const binding<Transport>*> b_ = nullptr;  // the same, for who watches
   const step_request* q_ = nullptr;

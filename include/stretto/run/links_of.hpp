@@ -13,6 +13,7 @@
 
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
+#include <stretto/plan/plan.hpp>
 #include <stretto/run/passes.hpp>
 #include <stretto/stage/cut.hpp>
 #include <stretto/stage/model.hpp>
@@ -39,6 +40,32 @@ struct model_links {
   std::vector<bool> lets_input_go;      ///< by stage: its inputs aren't wanted behind the forward pass
   std::vector<stage_pair> pairs;        ///< stages that values join
 };
+
+/// Throws stretto::error where neighbours on a route don't fit, or its ends aren't the model's.
+template <class Model>
+void check_routes(const plan_view& p, const Model& m, const cut& c) {
+  for (int k = 0; k < p.routes; ++k) {
+    const route_view r = p.route(k);
+    for (int s = r.first(); s >= 0; s = r.next(s)) {
+      const int next = r.next(s);
+      if (s == r.first() && !m.row(c.first(s)).input.empty)
+        throw error(text("stretto: a route begins with stage ", s, ", whose first layer takes an input; begin with the stage that reads the feeds").str(), {.stage = s});
+      if (next < 0 && c.last(s) != m.size())
+        throw error(text("stretto: a route ends with stage ", s, ", which doesn't have the model's last layer; end with stage ", c.stages() - 1).str(), {.stage = s});
+      if (next >= 0 && m.row(c.first(next)).input.type != m.row(c.last(s) - 1).output.type)
+        throw error(text("stretto: a route goes from stage ", s, " to stage ", next, ", which takes another type than it gives; let routes join stages that fit").str(), {.stage = s});
+    }
+  }
+}
+
+/// Throws stretto::error where the plan splits a backward that a layer can't.
+template <class Model>
+void check_splits(const plan_view& p, const Model& m) {
+  if ((used_passes(p) >> pass::backward_weight & 1) == 0) return;
+  for (int l = 0; l < m.size(); ++l)
+    if (!m.row(l).splits)
+      throw error(text("stretto: layer ", l, " does its backward in one piece, and the plan has weight passes of their own; give it backward_input and backward_weight, or set pipeline_options::merged_backward").str());
+}
 
 /// Throws stretto::error for skip connections that don't fit, and for a gradient that can't come back.
 template <class Model>

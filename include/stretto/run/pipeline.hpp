@@ -85,8 +85,13 @@ class pipeline {
   handle run(int order, double normalizer = 1) {
     if (order < 1 || order >= static_cast<int>(orders_.size()))
       throw error(text("stretto: order ", order, " is run, and ", static_cast<std::int64_t>(orders_.size()) - 1, " were bound with bind(); use the number that bind gave").str());
+    if (rounds_ > 0 && orders_[static_cast<std::size_t>(order)]->trains)
+      throw error(text("stretto: order ", order, " trains, and is run between accumulate and step, whose gradients it would lose; end the step first").str());
     return ask(order, normalizer, true);
   }
+
+  /// What the steps that are asked for from here on update weights with: its rate may change from step to step.
+  Optimizer& optimizer() { return optimizer_; }
 
   /// Trains by another order from here on. Losses of earlier steps are gone then.
   void rebind(const plan_view& order) {
@@ -102,8 +107,8 @@ class pipeline {
   /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
 
-  /// The program that step() runs.
-  const program& steps() const { return orders_[0]->work; }
+  /// The program that step() runs, or run() of an order.
+  const program& steps(int order = 0) const { return orders_.at(static_cast<std::size_t>(order))->work; }
 
   /// A step that was asked for.
   class handle {
@@ -123,32 +128,32 @@ class pipeline {
     double norm() {
       binding& b = ready();
       if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
-      return p_.board_.norm([&](int rank) { return b.seen(rank, number_) + b.boxes; });
+      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.boxes; });
     }
     /// What was measured, where pipeline_options::record is set. Of ranks of this process.
     recording measured() {
       binding& b = ready();
-      if (!p_.settings_.records) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
-      return p_.recording_of(b, number_);
+      if (!p_->settings_.records) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
+      return b.recorded(number_, p_->origin_);
     }
 
    private:
     friend pipeline;
     handle(pipeline& p, int order, std::int64_t number, std::int64_t whole_number, bool updates)
-        : p_(p), order_(order), generation_(p.generation_), number_(number), whole_number_(whole_number), updates_(updates) {}
+        : p_(&p), order_(order), generation_(p.generation_), number_(number), whole_number_(whole_number), updates_(updates) {}
 
     binding& ready() {
-      if (order_ == 0 && generation_ != p_.generation_) throw error("stretto: a step is asked for its results after rebind; ask before");
-      binding& b = *p_.orders_[static_cast<std::size_t>(order_)];
+      if (order_ == 0 && generation_ != p_->generation_) throw error("stretto: a step is asked for its results after rebind; ask before");
+      binding& b = *p_->orders_[static_cast<std::size_t>(order_)];
       if (b.asked > number_ + detail::kept_steps)
         throw error(text("stretto: the results of step ", number_, " are asked for when ", b.asked, " steps have been, and they are kept for ", detail::kept_steps,
                          " steps; ask for them earlier").str());
-      p_.wait_for(whole_number_ + 1);
-      p_.transport_.gathered(*b.board, p_.transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
+      p_->wait_for(whole_number_ + 1);
+      p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
       return b;
     }
 
-    pipeline& p_;
+    pipeline* p_;
     int order_, generation_;
     std::int64_t number_, whole_number_;
     bool updates_;
@@ -166,18 +171,19 @@ class pipeline {
   struct asked_step {
     binding* order = nullptr;
     detail::step_request what;
+    Optimizer optimizer{};
   };
 
   pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
       : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), ranks_(static_cast<std::size_t>(transport_.ranks())) {
-    if (cut_.layers() != model_.size() || cut_.stages() != order.stages)
-      throw error(text("stretto: the cut is of ", cut_.layers(), " layers into ", cut_.stages(), " stages, the model has ", model_.size(), " layers and the plan ", order.stages,
-                       " stages; cut the model into the plan's stages").str());
-    if (order.ranks != transport_.ranks())
-      throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
-    require(check(order));
     transport_.enter(transport_.host());
     try {
+      if (cut_.layers() != model_.size() || cut_.stages() != order.stages)
+        throw error(text("stretto: the cut is of ", cut_.layers(), " layers into ", cut_.stages(), " stages, the model has ", model_.size(), " layers and the plan ", order.stages,
+                         " stages; cut the model into the plan's stages").str());
+      if (order.ranks != transport_.ranks())
+        throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
+      require(check(order));
       links_ = links_of(model_, cut_, how_.recompute_all);
       settings_ = {how_.seed, how_.samples, how_.clip, how_.record, {}};
       make_layers(order);
@@ -189,6 +195,12 @@ class pipeline {
       transport_.fail(refusal);
       stop();
       throw refusal;
+    } catch (const error& e) {
+      bool alone = true;
+      for (int r = 0; r < transport_.ranks(); ++r) alone = alone && transport_.local(r);
+      if (!alone) transport_.fail(e);  // the others wait for this rank to be bound
+      transport_.leave(transport_.host());
+      throw;
     } catch (...) {
       transport_.leave(transport_.host());
       throw;
@@ -226,7 +238,7 @@ class pipeline {
     for (int r = 0; r < v.ranks; ++r) {
       if (!transport_.local(r)) continue;
       rank_state& rank = ranks_[static_cast<std::size_t>(r)];
-      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, optimizer_);
+      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         detail::local_parameter p;
         p.what = own[static_cast<std::size_t>(r)][i];
@@ -248,11 +260,8 @@ class pipeline {
       throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
                        "; give a plan of the same cut").str());
     require(check(order));
-    for (int k = 0; k < order.routes; ++k) check_route(order.route(k));
-    if ((used_passes(order) >> pass::backward_weight & 1) != 0 && !how_.merged_backward)
-      for (int l = 0; l < model_.size(); ++l)
-        if (!model_.row(l).splits)
-          throw error(text("stretto: layer ", l, " does its backward in one piece, and the plan has weight passes of their own; give it backward_input and backward_weight, or set pipeline_options::merged_backward").str());
+    check_routes(order, model_, cut_);
+    if (!how_.merged_backward) check_splits(order, model_);
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_);
     const auto number = static_cast<std::int64_t>(transport_.opened());
@@ -283,20 +292,6 @@ class pipeline {
     drop(made);
   }
 
-  /// Neighbours on a route must fit, and its ends be the model's.
-  void check_route(const route_view& r) const {
-    for (int s = r.first(); s >= 0; s = r.next(s)) {
-      const layer_row& last = model_.row(cut_.last(s) - 1);
-      const int next = r.next(s);
-      if (s == r.first() && !model_.row(cut_.first(s)).input.empty)
-        throw error(text("stretto: a route begins with stage ", s, ", whose first layer takes an input; begin with the stage that reads the feeds").str(), {.stage = s});
-      if (next < 0 && cut_.last(s) != model_.size())
-        throw error(text("stretto: a route ends with stage ", s, ", which doesn't have the model's last layer; end with stage ", cut_.stages() - 1).str(), {.stage = s});
-      if (next >= 0 && model_.row(cut_.first(next)).input.type != last.output.type)
-        throw error(text("stretto: a route goes from stage ", s, " to stage ", next, ", which takes another type than it gives; let routes join stages that fit").str(), {.stage = s});
-    }
-  }
-
   handle ask(int order, double normalizer, bool updates) {
     const std::int64_t number = asked_.load(std::memory_order_relaxed);
     wait_for(number - detail::kept_steps + 1);  // no more steps under way than there is room for
@@ -305,7 +300,8 @@ class pipeline {
     const bool trains = b.trains && order == 0;
     asked_step& q = queue_[static_cast<std::size_t>(number % detail::kept_steps)];
     q.order = &b;
-    q.what = {b.asked, trained_, normalizer, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates};
+    q.optimizer = optimizer_;
+    q.what = {b.asked, trained_, normalizer, order, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates};
     b.asked_as[static_cast<std::size_t>(b.asked % detail::kept_steps)] = normalizer;
     ++b.asked;
     if (trains) rounds_ = updates ? 0 : rounds_ + 1;
@@ -349,7 +345,7 @@ class pipeline {
         transport_.doze(rank, [&] { return asked_.load(std::memory_order_acquire) > step || stop_.load(); });  // idle: no deadline here
         if (asked_.load(std::memory_order_acquire) <= step) break;
         const asked_step& q = queue_[static_cast<std::size_t>(step % detail::kept_steps)];
-        self.work->run(*q.order, q.what, settings_);
+        self.work->run(*q.order, q.what, q.optimizer, settings_);
         self.done.store(step + 1, std::memory_order_release);
         transport_.ring(transport_.host());
       }
@@ -359,32 +355,6 @@ class pipeline {
       if (!transport_.failed()) transport_.fail(self.work->failure("something that is no std::exception"));
     }
     transport_.leave(rank);
-  }
-
-  recording recording_of(const binding& b, std::int64_t number) const {
-    recording out;
-    const auto seconds = [&](std::int64_t t) { return t == 0 ? 0.0 : static_cast<double>(t - origin_) * 1e-9; };
-    const auto kept = static_cast<std::size_t>(number % detail::kept_steps);
-    for (int r = 0; r < b.work.ranks; ++r) {
-      const auto n = static_cast<std::size_t>(b.work.order(r).count);
-      const auto& times = b.rooms[static_cast<std::size_t>(r)].times;
-      for (std::size_t i = 0; i < n; ++i) {
-        const detail::entry_times t = times.empty() ? detail::entry_times{} : times[kept * n + i];
-        out.waits.push_back(seconds(t.wait));
-        out.starts.push_back(seconds(t.start));
-        out.ends.push_back(seconds(t.end));
-      }
-    }
-    for (std::size_t c = 0; c < b.tables.channels.size(); ++c) {
-      const channel_plan& p = b.tables.channels[c];
-      for (std::int64_t box = 0; box < b.boxes && p.from != p.to; ++box) {
-        const std::size_t at = kept * static_cast<std::size_t>(b.boxes) + static_cast<std::size_t>(box);
-        if (b.puts[c][at] == 0) continue;
-        out.messages.push_back({p.from, p.to, p.from_stage, p.to_stage, static_cast<int>(box / b.work.slices), static_cast<int>(box % b.work.slices), p.forward,
-                                seconds(b.puts[c][at]), seconds(b.takes[c][at])});
-      }
-    }
-    return out;
   }
 
   pipeline_options how_;
@@ -407,13 +377,5 @@ class pipeline {
   std::atomic<std::int64_t> asked_ = 0;
   std::atomic<bool> stop_ = false;
 };
-
-/// The pipeline of a plan that is a constant: what the model can't do for it is refused when this compiles.
-template <const auto& Plan, class Model, class Optimizer = sgd>
-auto make_pipeline(const Model& model, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
-  static_assert((used_passes(Plan) >> pass::backward_weight & 1) == 0 || Model::splits,
-                "stretto: the plan has weight passes of their own, and a layer does its backward in one piece; give it backward_input and backward_weight, or bind the plan at run time with pipeline_options::merged_backward");
-  return pipeline<Model, Optimizer>(model, layers_of, Plan, optimizer, how);
-}
 
 }  // namespace stretto::inline v0

@@ -3,7 +3,7 @@
 // What a run measured: when each entry of the lists began to wait, began to work and ended, and when each message was put
 // and taken. Indices are those of the program's actions, so measured and foretold times lie side by side.
 //
-//     const recording r = p.recorded(step);       r.starts[i], r.ends[i]: seconds since the pipeline was bound
+//     const recording r = step.measured();       r.starts[i], r.ends[i]: seconds since the pipeline was bound
 // Cost: two readings of the clock an entry where a pipeline records, none where it doesn't; all memory is asked for when it
 // is bound.
 #pragma once

@@ -24,6 +24,7 @@ struct data_share {
   std::int64_t step = 0;
   int micro_batch = 0;
   int slice = 0, slices = 1;
+  int order = 0;                  ///< which one asks: 0 is that of step(), others those that bind() gave
   int round = 0;                  ///< where gradients are gathered over several runs of the plan: which of them
   std::int64_t first_sample = 0;  ///< of the micro-batch, counted over the step and its rounds
 };

@@ -17,7 +17,8 @@
 //     };
 // A layer that can't split its backward has one `backward` with the arguments of backward_input. Inputs, gradients and
 // saved keep value and address until the micro-batch's weight pass. With `static constexpr bool keeps_input = false` the
-// inputs are let go after forward, and the backward functions don't get them; with `frozen = true` nothing is trained.
+// inputs are let go after forward, and the backward functions don't get them; with `frozen = true` nothing is trained. A
+// layer that takes nothing with a gradient and trains nothing needs no backward.
 #pragma once
 
 #include <cstdint>
@@ -123,9 +124,21 @@ struct layer_traits {
   static constexpr bool splits = detail::functions_of<L, backward_arguments>::backward_input;
   static constexpr bool merges = detail::functions_of<L, backward_arguments>::backward;
   static constexpr bool weighs = detail::functions_of<L, weight_arguments>::backward_weight;
+  /// Needs no backward: nothing that it takes has a gradient, and it trains nothing.
+  static constexpr bool ends_backward = !has_gradient<input> && !has_gradient<taken> && (!has_parameters || frozen);
 };
 
 namespace detail {
+
+/// Whether what makes objects can be asked of a layer that is looked at.
+template <class L>
+constexpr bool makes_const() {
+  constexpr bool output = requires(L& l) { l.make_output(); } == requires(const L& l) { l.make_output(); };
+  constexpr bool saved = requires(L& l) { l.make_saved(); } == requires(const L& l) { l.make_saved(); };
+  constexpr bool carry = requires(L& l) { l.make_carry(); } == requires(const L& l) { l.make_carry(); };
+  constexpr bool given = requires(L& l) { l.make_given(); } == requires(const L& l) { l.make_given(); };
+  return output && saved && carry && given;
+}
 
 /// Each missing member in one sentence.
 template <class L>
@@ -135,13 +148,14 @@ constexpr bool is_layer() {
   using t = layer_traits<L>;
   static_assert(t::goes_forward,
                 "stretto: a layer needs void forward(context&, const input&, [const taken&,] output&, [given&,] [saved&,] [carry&]), with the types that it has; add it, or correct its arguments");
-  static_assert(t::splits || t::merges,
+  static_assert(t::splits || t::merges || t::ends_backward,
                 "stretto: a layer needs void backward_input(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,] gradient_of<input>&, [gradient_of<taken>&,] [saved&,] [carry&]), with the types that it has, or backward with the same arguments; add one, without input and taken where keeps_input is false");
   static_assert(!t::has_parameters || t::frozen || t::weighs || t::merges,
                 "stretto: a layer with parameters needs void backward_weight(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,] [saved&,] [carry&]); add it, or say static constexpr bool frozen = true");
   static_assert(!(t::merges && t::weighs && !t::splits),
                 "stretto: a layer has backward, which does all, or backward_input and backward_weight; add backward_input, or take backward_weight away");
-  return t::goes_forward && (t::splits || t::merges);
+  static_assert(makes_const<L>(), "stretto: make_output, make_saved, make_carry and make_given of a layer are const; add const");
+  return t::goes_forward && (t::splits || t::merges || t::ends_backward);
 }
 
 }  // namespace detail

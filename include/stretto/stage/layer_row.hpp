@@ -151,7 +151,7 @@ struct row_maker {
     places p;
     p.kept(a), p.gradients_in(a), p.gradients_out(a), p.state(a);
     if constexpr (t::splits) call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward_input(c, each...); });
-    else call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward(c, each...); });
+    else if constexpr (t::merges) call<typename t::backward_arguments>(p, [&](auto&... each) { static_cast<L*>(l)->backward(c, each...); });
   }
   static void backward_whole(void* l, context& c, const layer_call& a) {
     places p;
@@ -166,6 +166,7 @@ struct row_maker {
     }
   }
   static void parameters(void* l, parameter_list& p) {
+    p.frozen(t::frozen);
     if constexpr (t::has_parameters) static_cast<L*>(l)->parameters(p);
   }
 

@@ -7,7 +7,8 @@
 //     make_stage("scale", forward, backward_input, backward_weight, parameters)        with weights that the callables share
 // forward takes the input and gives the output; the first argument of each may be a context&. backward gets input and
 // gradient of the output and gives the gradient of the input. With parameters but without backward_weight, backward adds
-// up the gradients of weights, too. The input's type is read from forward's last argument. Cost: a move of each output.
+// up the gradients of weights, too. The input's type is read from forward's last argument; outputs are of one size. Cost: a
+// move of each output.
 #pragma once
 
 #include <type_traits>
@@ -49,11 +50,21 @@ decltype(auto) call_with(F& f, context& c, const A&... a) {
 
 struct no_function {};
 
+/// Whether an object that is made of nothing has room for what it is to hold.
+template <class T>
+inline constexpr bool fixed_size = true;
+template <class T>
+inline constexpr bool fixed_size<values<T>> = false;
+template <class... Ts>
+inline constexpr bool fixed_size<std::tuple<Ts...>> = (fixed_size<Ts> && ...);
+
 /// Callables that do what a layer does.
 template <class Forward, class Backward, class Weight = no_function, class Parameters = no_function>
 struct callable_layer {
   using input = typename last_argument<Forward>::type;
   using output = std::remove_cvref_t<decltype(call_with(std::declval<Forward&>(), std::declval<context&>(), std::declval<const input&>()))>;
+
+  static_assert(fixed_size<output>, "stretto: callables of make_stage give what is of one size, for they can't say the largest; write a layer with make_output");
 
   callable_layer(const Forward& f, const Backward& b, const Weight& w, const Parameters& p) : forward_(f), backward_(b), weight_(w), parameters_(p) {}
 

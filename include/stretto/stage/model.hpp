@@ -7,7 +7,8 @@
 //     sequential(…, layer<down>(8).gives("u"), …, layer<up>(8).takes("u"), …)     a skip connection, over any cut
 //     sequential(…, recompute(repeat<block>(12, width)), …)                       of each of these nothing but its input is kept
 //     sequential(…, layer<head>(…).named("head"))                                 m.find("head") == 13
-// layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed. Neighbouring types are checked when
+// layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed, with its layer_index in front where
+// its constructor takes that. Neighbouring types are checked when
 // this compiles: a cut may lie between any two layers, so what one gives must be what the next takes.
 #pragma once
 
@@ -29,6 +30,12 @@ struct layer_note {
   bool recomputed = false;   ///< its forward is done once more for its backward
 };
 
+/// Which layer of the model this is. A layer whose constructor takes one first, before the recipe's arguments, is told it
+/// there: repeated layers begin with weights of their own by it.
+struct layer_index {
+  int value = 0;
+};
+
 /// A layer to be made, some times over.
 template <class L, class... Arguments>
 struct layer_recipe {
@@ -37,8 +44,14 @@ struct layer_recipe {
   int times = 1;
   layer_note note = {};
 
-  void* make() const {
-    return std::apply([](const Arguments&... a) { return new L(a...); }, arguments);
+  void* make(int layer) const {
+    return std::apply(
+        [&](const Arguments&... a) {
+          if constexpr (std::is_constructible_v<L, layer_index, const Arguments&...>) return new L(layer_index{layer}, a...);
+          else if constexpr (std::is_constructible_v<L, const Arguments&...>) return new L(a...);
+          else return new L{a...};
+        },
+        arguments);
   }
 
   /// Gives it a name, for find() and messages.
@@ -87,6 +100,7 @@ constexpr Recipe recompute(Recipe recipe) {
 /// The list of layers.
 template <class... Recipes>
 class model {
+  static_assert((detail::is_layer<typename Recipes::made>() && ...));
   static_assert(sizeof...(Recipes) > 0, "stretto: a model has at least one layer; add one");
 
   template <std::size_t... I>
@@ -138,7 +152,7 @@ class model {
   void* make(int i, void (**drop)(void*)) const {
     void* made = nullptr;
     visit(i, [&]<class R>(const R& r) {
-      made = r.make();
+      made = r.make(i);
       *drop = detail::drop_object<typename R::made>;
     });
     return made;

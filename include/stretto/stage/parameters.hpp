@@ -56,6 +56,7 @@ class parameter_list {
   }
 
   void layer(int index) { layer_ = index; }
+  void frozen(bool yes) { frozen_ = yes; }  ///< what is shown from here on has no gradient, whatever is shown
   const grow_array<parameter>& all() const { return all_; }
 
  private:
@@ -74,12 +75,13 @@ class parameter_list {
       if (static_cast<std::int64_t>(gradient->size()) != p.count)
         throw error(text("stretto: parameter ", p.name.str(), " has ", p.count, " values and a gradient of ", static_cast<std::int64_t>(gradient->size()),
                          "; make them of one size").str());
-      p.gradient = gradient->data();
+      if (!frozen_) p.gradient = gradient->data();
     }
     all_.push_back(p);
   }
 
   int layer_;
+  bool frozen_ = false;
   grow_array<parameter> all_;
 };
 

@@ -16,6 +16,8 @@ namespace stretto::inline v0 {
 
 template <class Transport>
 class endpoint {
+  static_assert(!requires { Transport::one_host; }, "stretto: in this transport one thread asks for the steps of all ranks, so it has no endpoints; use threads");
+
  public:
   using channel = typename Transport::channel;
   using gathering = typename Transport::gathering;

@@ -42,14 +42,16 @@ error late(int who, int ranks, double seconds, Say&& say) {
   return error(t.str(), {.rank = who < ranks ? who : -1});
 }
 
+inline error in_use() { return error("stretto: a pipeline runs over this transport already; let that one end first, or make another transport"); }
+
 class parking {
  public:
-  parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), bells_(2 * static_cast<std::size_t>(ranks) + 1) {
+  parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), bells_(ranks < 1 ? 0 : 2 * static_cast<std::size_t>(ranks) + 1) {
     if (ranks < 1) throw error(text("stretto: a transport of ", ranks, " ranks can't be; give at least one").str());
     if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) >= ranks) spins_ = 20000;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) >= ranks) spins_ = true;
   }
 
   int ranks() const { return ranks_; }
@@ -57,6 +59,7 @@ class parking {
   bool local(int) const { return true; }
 
   void enter(int who) {
+    if (who >= ranks_ && bells_[static_cast<std::size_t>(who)].in_use.exchange(true)) throw in_use();
     if (!how_.pin || who >= ranks_) return;
     cpu_set_t all, one;
     if (sched_getaffinity(0, sizeof all, &all) != 0) return;
@@ -67,7 +70,9 @@ class parking {
     CPU_SET(cpu, &one);
     sched_setaffinity(0, sizeof one, &one);
   }
-  void leave(int) {}
+  void leave(int who) {
+    if (who >= ranks_) bells_[static_cast<std::size_t>(who)].in_use.store(false);
+  }
 
   template <class Ready, class Say>
   void wait(int who, Ready&& ready, Say&& say) {
@@ -77,13 +82,9 @@ class parking {
   /// The same, but the deadline begins anew while progress() gives other numbers.
   template <class Ready, class Progress, class Say>
   void attend(int who, Ready&& ready, Progress&& progress, Say&& say) {
-    for (int i = 0; i < spins_ && who < ranks_; ++i) {  // a host would take a core from a rank
-      if (ready()) return;
-      if (failed_.load(std::memory_order_relaxed)) break;
-      pause();
-    }
-    if (ready()) return;
     bell& b = bells_[static_cast<std::size_t>(who)];
+    if (who < ranks_ && spin(b, [&] { return ready() || failed_.load(std::memory_order_relaxed); }) && ready()) return;  // a host would take a core from a rank
+    if (ready()) return;
     std::int64_t seen = progress();
     const double patience = how_.deadline + (who < ranks_ ? 0 : 0.5);  // ranks know better what is missing
     auto end = until(patience);
@@ -99,19 +100,14 @@ class parking {
     b.sleeping.store(0, std::memory_order_relaxed);
     if (there) return;
     lock.unlock();
-    if (!failed()) {
-      fail(detail::late(who, ranks_, patience, say));
-    }
+    if (!failed()) fail(detail::late(who, ranks_, patience, say));
     rethrow();
   }
 
   template <class Ready>
   void doze(int who, Ready&& ready) {
-    for (int i = 0; i < spins_; ++i) {
-      if (ready()) return;
-      pause();
-    }
     bell& b = bells_[static_cast<std::size_t>(who)];
+    if (spin(b, ready)) return;
     std::unique_lock lock(b.mutex);
     b.goes_to_sleep();
     while (!ready()) b.rung.wait(lock);
@@ -162,6 +158,8 @@ class parking {
     std::mutex mutex;
     std::condition_variable rung;
     std::atomic<int> sleeping = 0;
+    int spins = 2000;  // of the thread that waits here
+    std::atomic<bool> in_use = false;  // of a host: by a pipeline
 
 #if defined(__SANITIZE_THREAD__)
     // ThreadSanitizer knows no fences. Both sides change the flag instead: whose change comes second sees what the other
@@ -180,6 +178,21 @@ class parking {
 #endif
   };
 
+  /// Looks again and again for a while, which grows where that was enough and shrinks where it wasn't: a thread that spins
+  /// on a core that its partner needs keeps away what it waits for.
+  template <class Ready>
+  bool spin(bell& b, Ready&& ready) {
+    for (int i = 0; i < b.spins && spins_; ++i) {
+      if (ready()) {
+        b.spins = b.spins < 10000 ? 2 * b.spins : 20000;
+        return true;
+      }
+      pause();
+    }
+    b.spins = b.spins > 128 ? b.spins / 2 : 64;
+    return false;
+  }
+
   static std::chrono::steady_clock::time_point until(double seconds) {
     return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds < 1e9 ? seconds : 1e9));
   }
@@ -194,7 +207,7 @@ class parking {
   threads_options how_;
   int ranks_;
   std::vector<bell> bells_;  // of ranks, of the one host, or of a host for each rank
-  int spins_ = 0;
+  bool spins_ = false;
   std::atomic<bool> failed_ = false;
   std::mutex failure_mutex_;
   std::unique_ptr<error> failure_;

@@ -28,9 +28,8 @@ class recorded : public Transport {
   using channel = typename Transport::channel;
   using gathering = typename Transport::gathering;
 
-  template <class... Options>
-  explicit recorded(int ranks, const Options&... how)
-      : Transport(ranks, how...), counts_(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks)), gathered_(static_cast<std::size_t>(ranks)),
+  explicit recorded(int ranks, const typename Transport::options& how = {})
+      : Transport(ranks, how), counts_(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks)), gathered_(static_cast<std::size_t>(ranks)),
         logs_(static_cast<std::size_t>(ranks)) {}
 
   /// Keeps the identity of each message, too. The log grows as it must.

@@ -33,10 +33,12 @@ namespace detail {
 
 class baton {
  public:
-  baton(int ranks, const seeded_options& how) : how_(how), ranks_(ranks), seats_(static_cast<std::size_t>(ranks) + 1) {
+  baton(int ranks, const seeded_options& how) : how_(how), ranks_(ranks), seats_(ranks < 1 ? 0 : static_cast<std::size_t>(ranks) + 1) {
     if (ranks < 1) throw error(text("stretto: a transport of ", ranks, " ranks can't be; give at least one").str());
     if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
   }
+
+  static constexpr bool one_host = true;  // whoever holds the turn while ranks wait
 
   int ranks() const { return ranks_; }
   int host() const { return ranks_; }
@@ -45,6 +47,7 @@ class baton {
   /// The host begins with the turn; ranks wait until all are there.
   void enter(int who) {
     std::unique_lock lock(mutex_);
+    if (who == host() && seats_.back().there) throw in_use();
     seats_[static_cast<std::size_t>(who)].there = true;
     if (who == host()) {
       holder_ = who;
@@ -252,6 +255,8 @@ class baton {
 
 class seeded : public mailroom<detail::baton> {
  public:
+  using options = seeded_options;
+
   explicit seeded(int ranks, const seeded_options& how = {}) : mailroom<detail::baton>(ranks, how) {}
 };
 

@@ -15,6 +15,8 @@ namespace stretto::inline v0 {
 
 class threads : public mailroom<detail::parking> {
  public:
+  using options = threads_options;
+
   explicit threads(int ranks, const threads_options& how = {}) : mailroom<detail::parking>(ranks, how) {}
 };
 
