@@ -138,6 +138,32 @@ function(stretto_install_missing)
   endif()
 endfunction()
 
+# stretto_find_thread_sanitizer(<folder> <works>): sets `works` to whether a program with ThreadSanitizer can be built and
+# starts. It needs a runtime library, and addresses where it expects them, which a kernel may spread too widely for it.
+function(stretto_find_thread_sanitizer folder works)
+  set(${works} FALSE PARENT_SCOPE)
+  if(DEFINED CMAKE_CXX_COMPILER)
+    set(compiler "${CMAKE_CXX_COMPILER}")
+  elseif(DEFINED ENV{CXX})
+    set(compiler "$ENV{CXX}")
+  else()
+    find_program(compiler NAMES c++ g++ clang++ NO_CACHE)
+  endif()
+  file(WRITE "${folder}/starts.cpp" "int main() {}\n")
+  execute_process(COMMAND ${compiler} -fsanitize=thread "${folder}/starts.cpp" -o "${folder}/starts"
+                  RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+  if(NOT result EQUAL 0)
+    return()
+  endif()
+  foreach(try RANGE 1 10)  # where addresses are drawn at random, it starts now and then
+    execute_process(COMMAND "${folder}/starts" RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+    if(NOT result EQUAL 0)
+      return()
+    endif()
+  endforeach()
+  set(${works} TRUE PARENT_SCOPE)
+endfunction()
+
 # stretto_configure_and_build(<folder> <ok> <settings>...): sets `ok` to whether both steps went well.
 function(stretto_configure_and_build folder ok)
   set(generator "")

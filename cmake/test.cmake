@@ -4,7 +4,8 @@
 #
 # Installs the Debian packages that the tests lack (as root or with passwordless sudo; otherwise it names them), builds
 # everything, runs every test, and runs those that execute code once more under AddressSanitizer and
-# UndefinedBehaviorSanitizer. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none failed.
+# UndefinedBehaviorSanitizer, and those with threads under ThreadSanitizer. The last line is
+# `N passed, N failed, N skipped`; the exit code is 0 if none failed.
 # What can be set is listed in stretto_setup.cmake.
 cmake_minimum_required(VERSION 3.21)
 include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
@@ -38,6 +39,26 @@ if(NOT DEFINED STRETTO_SANITIZE)
     stretto_run_tests("${BUILD_DIR}/sanitize")
   else()
     math(EXPR stretto_failed "${stretto_failed} + 1")
+  endif()
+endif()
+
+if(NOT DEFINED STRETTO_SANITIZE)
+  stretto_find_thread_sanitizer("${BUILD_DIR}/race" works)
+  if(works)
+    stretto_say("stretto: building the rooms with threads with ThreadSanitizer in ${BUILD_DIR}/race")
+    # Unoptimized: it builds in half the time, and races are the same.
+    stretto_configure_and_build("${BUILD_DIR}/race" ok -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-g1 -O0"
+                                -DSTRETTO_SANITIZE=thread -DSTRETTO_TEST_ROOMS=run,transport -DSTRETTO_CUDA=OFF
+                                -DSTRETTO_BUILD_EXAMPLES=OFF -DSTRETTO_BUILD_BENCH=OFF)
+    if(ok)
+      stretto_run_tests("${BUILD_DIR}/race")
+    else()
+      math(EXPR stretto_failed "${stretto_failed} + 1")
+    endif()
+  else()
+    stretto_say("stretto: programs with -fsanitize=thread can't be built or don't start here; "
+                "the tests under ThreadSanitizer are left out.")
+    math(EXPR stretto_skipped "${stretto_skipped} + 1")
   endif()
 endif()
 

@@ -52,7 +52,7 @@ void check_routes(const plan_view& p, const Model& m, const cut& c) {
         throw error(text("stretto: a route begins with stage ", s, ", whose first layer takes an input; begin with the stage that reads the feeds").str(), {.stage = s});
       if (next < 0 && c.last(s) != m.size())
         throw error(text("stretto: a route ends with stage ", s, ", which doesn't have the model's last layer; end with stage ", c.stages() - 1).str(), {.stage = s});
-      if (next >= 0 && m.row(c.first(next)).input.type != m.row(c.last(s) - 1).output.type)
+      if (next >= 0 && !m.row(c.first(next)).input.is(m.row(c.last(s) - 1).output))
         throw error(text("stretto: a route goes from stage ", s, " to stage ", next, ", which takes another type than it gives; let routes join stages that fit").str(), {.stage = s});
     }
   }
@@ -105,7 +105,7 @@ model_links links_of(const Model& m, const cut& c, bool recompute_all) {
       if (m.note(k).given == note.taken) giver = k;
     if (giver < 0)
       throw error(text("stretto: ", name_of_layer(l).str(), " takes from skip connection '", note.taken, "', and no layer before it gives to it; let one give by that name").str());
-    if (m.row(giver).given.type != row.taken.type)
+    if (!m.row(giver).given.is(row.taken))
       throw error(text("stretto: ", name_of_layer(giver).str(), " gives to skip connection '", note.taken, "' another type than ", name_of_layer(l).str(),
                        " takes; make `given` of the one and `taken` of the other the same type").str());
     out.ends.push_back({giver, l});

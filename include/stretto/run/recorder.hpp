@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What a run measured: when each entry of the lists began to wait, began to work and ended, and when each message was put
-// and taken. Indices are those of the program's actions, so measured and foretold times lie side by side.
+// and taken, in seconds since the pipeline was bound. Indices are those of the program's actions, so measured and foretold
+// times lie side by side.
 //
-//     const recording r = step.measured();       r.starts[i], r.ends[i]: seconds since the pipeline was bound
+//     const recording r = p.step(n).measured();
+//     r.ends[entry_of(p.steps(), action::forward(1, 2))]        when F2 of stage 1 ended
 // Cost: two readings of the clock an entry where a pipeline records, none where it doesn't; all memory is asked for when it
 // is bound.
 #pragma once
@@ -11,6 +13,8 @@
 #include <chrono>
 #include <cstdint>
 #include <vector>
+
+#include <stretto/plan/plan.hpp>
 
 namespace stretto::inline v0 {
 
@@ -28,6 +32,13 @@ struct recording {
   std::vector<double> waits, starts, ends;  ///< by entry of the program's lists; an entry that only receives has none: all 0
   std::vector<message_times> messages;
 };
+
+/// The place of an action in a program's lists, for the times of a recording; -1 where it isn't there.
+inline std::int64_t entry_of(const plan_view& program, const action& what) {
+  for (std::int64_t i = 0; i < program.actions.count; ++i)
+    if (program.actions[i] == what) return i;
+  return -1;
+}
 
 namespace detail {
 

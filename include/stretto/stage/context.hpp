@@ -31,8 +31,11 @@ struct data_share {
 
 namespace detail {
 
+/// A type's name, as the compiler writes it.
 template <class T>
-inline constexpr char type_mark = 0;  // its address stands for the type
+constexpr const char* type_words() {
+  return __PRETTY_FUNCTION__;
+}
 
 /// A named function from a share to numbers. Called on the rank that asks, perhaps on several at once.
 class feed_source {
@@ -41,7 +44,7 @@ class feed_source {
   static feed_source of(label name, F function) {
     feed_source s;
     s.name_ = name;
-    s.type_ = &type_mark<T>;
+    s.type_ = type_words<T>();
     s.function_ = new F(static_cast<F&&>(function));
     s.call_ = [](void* f, const data_share& share) {
       const view<const T> v = (*static_cast<F*>(f))(share);
@@ -63,12 +66,12 @@ class feed_source {
   }
 
   std::string_view name() const { return name_.str(); }
-  bool gives(const void* type) const { return type_ == type; }
+  bool gives(std::string_view type) const { return type_ == type; }
   view<const char> operator()(const data_share& share) const { return call_(function_, share); }
 
  private:
   label name_;
-  const void* type_ = nullptr;
+  std::string_view type_;
   void* function_ = nullptr;
   view<const char> (*call_)(void*, const data_share&) = nullptr;
   void (*drop_)(void*) = nullptr;
@@ -98,7 +101,7 @@ class context {
   view<const T> feed(std::string_view name) const {
     for (const auto& source : feeds)
       if (source.name() == name) {
-        if (!source.gives(&detail::type_mark<T>))
+        if (!source.gives(detail::type_words<T>()))
           throw error(text("stretto: layer ", layer, " asks for feed '", name, "' in another type than it is given in; ask for the type of feed<T>").str());
         const view<const char> v = source(share);
         return {reinterpret_cast<const T*>(v.first), v.count};

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include <stretto/stage/context.hpp>
 #include <stretto/stage/parameters.hpp>
@@ -52,6 +53,26 @@ template <class L, class List>
 struct functions_of;
 template <class L, class... A>
 struct functions_of<L, type_list<A...>> {
+  /// Whether an argument that is to be filled is taken in a way that may fill a copy: as a value, or as const.
+  template <std::size_t J, std::size_t... I>
+  static constexpr bool copies_one(std::index_sequence<I...>) {
+    constexpr bool fixed[] = {std::is_const_v<A>...};
+    if constexpr (fixed[J]) return false;
+    else return calls<std::conditional_t<I == J, A&&, A&>...>();
+  }
+  template <class... As>
+  static constexpr bool calls() {
+    constexpr bool forth = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.forward(c, static_cast<As>(a)...); };
+    constexpr bool whole = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.backward(c, static_cast<As>(a)...); };
+    constexpr bool half = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.backward_input(c, static_cast<As>(a)...); };
+    return forth || whole || half;
+  }
+  template <std::size_t... J>
+  static constexpr bool copies_any(std::index_sequence<J...> all) {
+    return (copies_one<J>(all) || ...);
+  }
+  static constexpr bool copies = copies_any(std::index_sequence_for<A...>{});
+
   static constexpr bool forward = requires(L& l, context& c, std::remove_reference_t<A>&... a) { l.forward(c, a...); };
   static constexpr bool backward = requires(L& l, context& c, std::remove_reference_t<A>&... a) { l.backward(c, a...); };
   static constexpr bool backward_input = requires(L& l, context& c, std::remove_reference_t<A>&... a) { l.backward_input(c, a...); };
@@ -154,6 +175,13 @@ constexpr bool is_layer() {
                 "stretto: a layer with parameters needs void backward_weight(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,] [saved&,] [carry&]); add it, or say static constexpr bool frozen = true");
   static_assert(!(t::merges && t::weighs && !t::splits),
                 "stretto: a layer has backward, which does all, or backward_input and backward_weight; add backward_input, or take backward_weight away");
+  static_assert(!functions_of<L, typename t::forward_arguments>::copies && !functions_of<L, typename t::backward_arguments>::copies,
+                "stretto: a layer takes what it is to fill as output&, given&, saved&, carry& or gradient_of<…>&, so that it doesn't fill a copy; take these arguments by reference");
+  static_assert(fixed_size<typename t::output> || requires(L& l) { l.make_output(); },
+                "stretto: a layer that gives values has output make_output() const, for the largest shape; add it");
+  static_assert(fixed_size<typename t::saved> || requires(L& l) { l.make_saved(); }, "stretto: a layer that saves values has saved make_saved() const, for the largest shape; add it");
+  static_assert(fixed_size<typename t::given> || requires(L& l) { l.make_given(); },
+                "stretto: a layer that gives values to a skip connection has given make_given() const, for the largest shape; add it");
   static_assert(makes_const<L>(), "stretto: make_output, make_saved, make_carry and make_given of a layer are const; add const");
   return t::goes_forward && (t::splits || t::merges || t::ends_backward);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -25,13 +26,16 @@ struct layer_call {
 
 /// How objects of a type are made, measured and dropped. What `from` is: a layer, or for gradients the value.
 struct object_row {
-  const char* type = nullptr;  ///< its name, as the compiler writes it; one address a type
+  const char* type = nullptr;  ///< its name, as the compiler writes it
   bool empty = true;           ///< there is nothing in it
   void* (*make)(const void* from) = nullptr;
   void (*drop)(void*) = nullptr;
   std::int64_t (*bytes)(const void*) = nullptr;                ///< what a message of it carries; of what is never sent, what it takes
   void (*assign)(void* to, const void* from) = nullptr;        ///< null where its wire_traits have none
   void (*add)(void* to, const void* more) = nullptr;           ///< likewise
+
+  /// Whether the type is the same. Names are compared: their addresses may differ between translation units.
+  bool is(const object_row& other) const { return std::string_view(type) == std::string_view(other.type); }
 };
 
 struct layer_row {
@@ -53,11 +57,6 @@ struct layer_row {
 };
 
 namespace detail {
-
-template <class T>
-constexpr const char* type_words() {
-  return __PRETTY_FUNCTION__;
-}
 
 template <class T>
 void drop_object(void* p) {

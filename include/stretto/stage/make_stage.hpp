@@ -50,14 +50,6 @@ decltype(auto) call_with(F& f, context& c, const A&... a) {
 
 struct no_function {};
 
-/// Whether an object that is made of nothing has room for what it is to hold.
-template <class T>
-inline constexpr bool fixed_size = true;
-template <class T>
-inline constexpr bool fixed_size<values<T>> = false;
-template <class... Ts>
-inline constexpr bool fixed_size<std::tuple<Ts...>> = (fixed_size<Ts> && ...);
-
 /// Callables that do what a layer does.
 template <class Forward, class Backward, class Weight = no_function, class Parameters = no_function>
 struct callable_layer {

@@ -123,6 +123,18 @@ inline constexpr bool is_gradient<std::tuple<Gs...>> = (is_gradient<Gs> || ...);
 
 }  // namespace detail
 
+namespace detail {
+
+/// Whether an object that is made of nothing has room for what it is to hold.
+template <class T>
+inline constexpr bool fixed_size = true;
+template <class T>
+inline constexpr bool fixed_size<values<T>> = false;
+template <class... Ts>
+inline constexpr bool fixed_size<std::tuple<Ts...>> = (fixed_size<Ts> && ...);
+
+}  // namespace detail
+
 /// Whether T has a gradient at all; where it hasn't, no message carries one.
 template <class T>
 inline constexpr bool has_gradient = detail::is_gradient<gradient_of<T>>;

@@ -94,7 +94,7 @@ class group {
   std::vector<std::int64_t> all_to_all_v(view<const T> in, const std::vector<std::int64_t>& counts, std::vector<T>& out) {
     std::int64_t total = 0;
     for (std::int64_t c : counts) total += c < 0 ? in.count + 1 : c;
-    expect(static_cast<int>(counts.size()) == size() && total == in.count, total, in.count, "counts");
+    expect(static_cast<int>(counts.size()) == size() && total == in.count, total, in.count, "counts", "give a count of at least 0 for each member, which add up to the run");
     std::vector<std::int64_t> table(counts.size() * counts.size()), got(counts.size());
     all_gather<std::int64_t>({counts.data(), static_cast<std::int64_t>(counts.size())}, {table.data(), static_cast<std::int64_t>(table.size())});
     out.clear();
@@ -116,7 +116,7 @@ class group {
   /// Everybody gets what member `root` has.
   template <class T>
   void broadcast(view<T> data, int root) {
-    expect(root >= 0 && root < size(), root, size(), "the root and members");
+    expect(root >= 0 && root < size(), root, size(), "the root and members", "name a member from 0");
     pieces<T>(data.count, [&](std::int64_t from, std::int64_t n) {
       exchange<T>(root == mine_ ? view<const T>{data.first + from, n} : view<const T>{});
       if (root != mine_) std::memcpy(data.first + from, of(root), bytes<T>(n));
@@ -130,9 +130,9 @@ class group {
   static std::size_t bytes(std::int64_t n) {
     return static_cast<std::size_t>(n) * sizeof(T);
   }
-  void expect(bool fits, std::int64_t a, std::int64_t b, const char* what) const {
+  void expect(bool fits, std::int64_t a, std::int64_t b, const char* what, const char* fix = "give every member a share of one size") const {
     if (!fits)
-      throw error(text("stretto: group '", name_, "' of ", size(), " ranks is given runs of ", a, " and ", b, ", which don't fit as ", what, "; give every member a share of one size").str(),
+      throw error(text("stretto: group '", name_, "' of ", size(), " ranks is given runs of ", a, " and ", b, ", which don't fit as ", what, "; ", fix).str(),
                   {.rank = rank_});
   }
   template <class T, class Do>

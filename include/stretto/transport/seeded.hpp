@@ -121,8 +121,15 @@ class baton {
 
  private:
   static constexpr int nobody = -1;
-  static constexpr auto nothing_to_say = [](text&) {};
-  static constexpr auto no_progress = [] { return std::int64_t{0}; };
+  // Not lambdas: those of a class would be other types in each translation unit.
+  struct silence {
+    void operator()(text&) const {}
+  };
+  static constexpr silence nothing_to_say{};
+  struct standstill {
+    std::int64_t operator()() const { return 0; }
+  };
+  static constexpr standstill no_progress{};
   struct seat {
     std::condition_variable wake;
     bool there = false, waits = false, idle = false;
