@@ -2,6 +2,7 @@
 //
 // Skip connections, routes and plans that don't fit are refused when they are bound, each in its sentence.
 #include <array>
+#include <cmath>
 #include <string>
 
 #include "catch.hpp"
@@ -91,6 +92,24 @@ TEST_CASE("skip connections that don't fit are refused when they are bound") {
   CHECK(words_of(layer<giver<odd>>().gives("u"), layer<taker<odd>>().takes("u")) == "");
   CHECK(words_of(layer<giver<odd>>().gives("u"), layer<taker<odd>>().takes("u"), layer<taker<odd>>().takes("u")) ==
         "stretto: several layers take what layer 1 gives, and the wire_traits of its type have no assign, or those of its gradient no add; write them");
+}
+
+TEST_CASE("options and numbers that are no use are refused") {
+  const auto m = sequential(layer<begin>(), layer<end>());
+  const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
+  const cut c = cut::of({1, 1});
+  CHECK(thrown([&] { pipeline p(m, c, plan{}); }) == "stretto: no plan: it was never made, or was moved from; make it with make_plan");
+  const std::string options = "stretto: pipeline_options::clip is below 0 or no number, or samples is below 1; correct it";
+  CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.clip = -1}); }) == options);
+  CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.clip = std::nan("")}); }) == options);
+  CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.samples = 0}); }) == options);
+  threads t(2);
+  CHECK(thrown([&] { pipeline p(t, m, c, order, sgd{}, {.threads = {.deadline = 3}}); }) ==
+        "stretto: pipeline_options::threads is for the transport that a pipeline makes, and this one is given one; give these options to that");
+  pipeline p(t, m, c, order);
+  for (double normalizer : {0.0, std::nan(""), HUGE_VAL})
+    CHECK(thrown([&] { p.step(normalizer); }) == "stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
+  CHECK(p.step(2).loss() == 1);
 }
 
 TEST_CASE("a second pipeline over a transport that one runs over is refused, and follows when that has ended") {

@@ -118,7 +118,7 @@ TEST_CASE("another order of the same cut changes nothing but the time: rebind be
   CHECK(thrown([&] { old.loss(); }) == "stretto: a step is asked for its results after rebind; ask before");
   CHECK(thrown([&] { p.rebind(plan_of(3, 3)); }) == "stretto: a plan of 3 ranks and 3 stages is bound to a pipeline of 2 and 2; give a plan of the same cut");
   CHECK(p.step(1).loss() > 0);
-  CHECK(thrown([&] { p.run(1); }) == "stretto: order 1 is run, and 0 were bound with bind(); use the number that bind gave");
+  CHECK(thrown([&] { p.run(1); }) == "stretto: order 1 is asked for, and 0 were bound with bind(); use the number that bind gave");
   CHECK(thrown([&] { p.feed<int>("late", [](const data_share&) { return view<const int>{}; }); }) == "stretto: feed 'late' is given after the first step; give all feeds before it");
 }
 

@@ -11,6 +11,7 @@
 //     p.rebind(other_plan);                                  trains by another order from here on
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
+// One thread asks for steps and results; the ranks run on threads of their own.
 // Whatever is thrown on a rank ends the run on all of them, in one error that names rank, step and action.
 #pragma once
 
@@ -46,11 +47,14 @@ class pipeline {
   class handle;
 
   pipeline(const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
-      : pipeline(std::make_unique<Transport>(order.ranks, how.threads), nullptr, model, layers_of, order, optimizer, how) {}
+      : pipeline(make_transport(order, how), nullptr, model, layers_of, order, optimizer, how) {}
 
   /// Over a transport of yours, which must outlive it.
   pipeline(Transport& over, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
-      : pipeline(nullptr, &over, model, layers_of, order, optimizer, how) {}
+      : pipeline(nullptr, &over, model, layers_of, order, optimizer, how) {
+    if (how.threads.pin || how.threads.deadline != threads_options{}.deadline)
+      throw error("stretto: pipeline_options::threads is for the transport that a pipeline makes, and this one is given one; give these options to that");
+  }
 
   pipeline(const pipeline&) = delete;
   pipeline& operator=(const pipeline&) = delete;
@@ -83,8 +87,7 @@ class pipeline {
 
   /// Asks for a run of an order that was bound with bind().
   handle run(int order, double normalizer = 1) {
-    if (order < 1 || order >= static_cast<int>(orders_.size()))
-      throw error(text("stretto: order ", order, " is run, and ", static_cast<std::int64_t>(orders_.size()) - 1, " were bound with bind(); use the number that bind gave").str());
+    known(order);
     if (rounds_ > 0 && orders_[static_cast<std::size_t>(order)]->trains)
       throw error(text("stretto: order ", order, " trains, and is run between accumulate and step, whose gradients it would lose; end the step first").str());
     return ask(order, normalizer, true);
@@ -108,7 +111,10 @@ class pipeline {
   const std::vector<parameter>& parameters() const { return parameters_; }
 
   /// The program that step() runs, or run() of an order.
-  const program& steps(int order = 0) const { return orders_.at(static_cast<std::size_t>(order))->work; }
+  const program& steps(int order = 0) const {
+    if (order != 0) known(order);
+    return orders_[static_cast<std::size_t>(order)]->work;
+  }
 
   /// A step that was asked for.
   class handle {
@@ -174,6 +180,15 @@ class pipeline {
     Optimizer optimizer{};
   };
 
+  static std::unique_ptr<Transport> make_transport(const plan_view& order, const pipeline_options& how) {
+    require(check(order));
+    return std::make_unique<Transport>(order.ranks, how.threads);
+  }
+  void known(int order) const {
+    if (order < 1 || order >= static_cast<int>(orders_.size()))
+      throw error(text("stretto: order ", order, " is asked for, and ", static_cast<std::int64_t>(orders_.size()) - 1, " were bound with bind(); use the number that bind gave").str());
+  }
+
   pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
       : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), ranks_(static_cast<std::size_t>(transport_.ranks())) {
     transport_.enter(transport_.host());
@@ -184,6 +199,7 @@ class pipeline {
       if (order.ranks != transport_.ranks())
         throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
       require(check(order));
+      if (!(how_.clip >= 0) || how_.samples < 1) throw error("stretto: pipeline_options::clip is below 0 or no number, or samples is below 1; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
       settings_ = {how_.seed, how_.samples, how_.clip, how_.record, {}};
       make_layers(order);
@@ -293,6 +309,8 @@ class pipeline {
   }
 
   handle ask(int order, double normalizer, bool updates) {
+    if (!(normalizer > 0 || normalizer < 0) || normalizer - normalizer != 0)
+      throw error("stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
     const std::int64_t number = asked_.load(std::memory_order_relaxed);
     wait_for(number - detail::kept_steps + 1);  // no more steps under way than there is room for
     binding& b = *orders_[static_cast<std::size_t>(order)];
