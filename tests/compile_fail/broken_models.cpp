@@ -4,8 +4,8 @@
 // expect: stretto: nothing goes into the first layer of a model but feeds; make its input stretto::nothing
 // expect: stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double
 // expect: stretto: a layer that is repeated takes what it gives; make its input and output one type
-// expect: stretto: a layer that gives to a skip connection names the type as `given`; add using given = …
-// expect: stretto: a layer that takes from a skip connection names the type as `taken`; add using taken = …
+// expect: stretto: a layer that gives to a skip connection names its type given; add using given = that type
+// expect: stretto: a layer that takes from a skip connection names its type taken; add using taken = that type
 //
 // Layers that don't make a model.
 #include <stretto/stage/model.hpp>

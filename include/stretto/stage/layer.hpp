@@ -176,7 +176,7 @@ constexpr bool is_layer() {
   static_assert(!(t::merges && t::weighs && !t::splits),
                 "stretto: a layer has backward, which does all, or backward_input and backward_weight; add backward_input, or take backward_weight away");
   static_assert(!functions_of<L, typename t::forward_arguments>::copies && !functions_of<L, typename t::backward_arguments>::copies,
-                "stretto: a layer takes what it is to fill as output&, given&, saved&, carry& or gradient_of<…>&, so that it doesn't fill a copy; take these arguments by reference");
+                "stretto: a layer takes what it is to fill as output&, given&, saved&, carry& or gradient_of<...>&, so that it doesn't fill a copy; take these arguments by reference");
   static_assert(fixed_size<typename t::output> || requires(L& l) { l.make_output(); },
                 "stretto: a layer that gives values has output make_output() const, for the largest shape; add it");
   static_assert(fixed_size<typename t::saved> || requires(L& l) { l.make_saved(); }, "stretto: a layer that saves values has saved make_saved() const, for the largest shape; add it");

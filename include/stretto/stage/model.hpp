@@ -62,14 +62,14 @@ struct layer_recipe {
   }
   /// It is the beginning of the skip connection of that name.
   constexpr layer_recipe gives(label name) const {
-    static_assert(layer_traits<L>::gives, "stretto: a layer that gives to a skip connection names the type as `given`; add using given = …");
+    static_assert(layer_traits<L>::gives, "stretto: a layer that gives to a skip connection names its type given; add using given = that type");
     layer_recipe r = *this;
     r.note.given = name;
     return r;
   }
   /// It is an end of the skip connection of that name.
   constexpr layer_recipe takes(label name) const {
-    static_assert(layer_traits<L>::takes, "stretto: a layer that takes from a skip connection names the type as `taken`; add using taken = …");
+    static_assert(layer_traits<L>::takes, "stretto: a layer that takes from a skip connection names its type taken; add using taken = that type");
     layer_recipe r = *this;
     r.note.taken = name;
     return r;
