@@ -70,16 +70,59 @@ TEST_CASE("a rank that is bound to another plan, cut or model is refused by all"
   for (const std::string& words : bound([](int r, auto& mine) {
          pipeline p(mine, toy::model_of(6), toy::cut_of(9, 3), r == 2 ? make_plan(gpipe{}, {.ranks = 3, .micro_batches = 5}) : plan_of(3, 5));
        }))
-    CHECK(words == "stretto: rank 2 is bound to another plan than rank 0; bind all ranks to one plan, cut and model");
+    CHECK(words == "stretto: rank 2 is bound to another plan than rank 0; bind all ranks to one plan, cut and model, with the same options");
   for (const std::string& words : bound([](int r, auto& mine) {
          pipeline p(mine, sequential(layer<toy::embedding>(), repeat<toy::block<false>>(7, 0.0), layer<toy::head>()), r == 1 ? cut::of({4, 2, 3}) : cut::of({3, 3, 3}), plan_of(3, 5));
        }))
-    CHECK(words == "stretto: rank 1 is bound to another cut than rank 0; bind all ranks to one plan, cut and model");
+    CHECK(words == "stretto: rank 1 is bound to another cut than rank 0; bind all ranks to one plan, cut and model, with the same options");
   for (const std::string& words : bound([](int r, auto& mine) {
          if (r == 2) pipeline p(mine, sequential(layer<toy::embedding>(), layer<narrow<bfloat16>>(18), layer<widen<bfloat16>>(18), layer<toy::head>()), cut::of({2, 1, 1}), plan_of(3, 5));
          else pipeline p(mine, sequential(layer<toy::embedding>(), repeat<toy::block<false>>(2, 0.0), layer<toy::head>()), cut::of({2, 1, 1}), plan_of(3, 5));
        }))
-    CHECK(words == "stretto: rank 2 is bound to another model than rank 0; bind all ranks to one plan, cut and model");
+    CHECK(words == "stretto: rank 2 is bound to another model than rank 0; bind all ranks to one plan, cut and model, with the same options");
+}
+
+TEST_CASE("ranks that are asked with other options or another normalizer are told so") {
+  const auto words = [](const std::function<void(int, endpoint<threads>&)>& run) {
+    threads t(2, {.deadline = 20});
+    return on_all(2, [&](int r) {
+      endpoint mine(t, r);
+      run(r, mine);
+    });
+  };
+  const toy::data data(5);
+  for (const std::string& w : words([&](int r, auto& mine) { pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5), sgd{}, {.clip = r == 1 ? 0.5 : 0}); }))
+    CHECK(w == "stretto: rank 1 is bound to another optimizer or other options than rank 0; bind all ranks to one plan, cut and model, with the same options");
+  for (const std::string& w : words([&](int r, auto& mine) {
+         if (r == 0) pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5), sgd{});
+         else pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5), adamw{});
+       }))
+    CHECK(w.find("rank 1 is bound to another optimizer") != std::string::npos);
+  const auto normalizers = words([&](int r, auto& mine) {
+    pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5));
+    toy::feed(p, data);
+    p.step(r + 1).loss();
+  });
+  CHECK(normalizers[0] == "stretto: rank 1 was asked for step 0 with another normalizer than this one; ask all ranks for the same steps");
+  CHECK(normalizers[1] == "stretto: rank 0 was asked for step 0 with another normalizer than this one; ask all ranks for the same steps");
+}
+
+TEST_CASE("a group beside a pipeline over one transport, used by the threads that ask for steps") {
+  threads t(2, {.deadline = 20});
+  const toy::data data(5);
+  const auto thrown = on_all(2, [&](int r) {
+    endpoint mine(t, r);
+    pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5), sgd{.rate = 0});
+    toy::feed(p, data);
+    group beside(t, r, "beside");
+    for (int i = 0; i < 300; ++i) {
+      p.step(15).loss();
+      double one = 1;
+      beside.all_reduce(view<double>{&one, 1});
+      if (one != 2) throw std::runtime_error("another sum");
+    }
+  });
+  for (const std::string& w : thrown) CHECK(w == "");
 }
 
 TEST_CASE("a rank that never comes is missed by the deadline, when the others are bound") {
@@ -102,6 +145,6 @@ TEST_CASE("what is thrown on one rank ends all of them in one error, each with a
     p.step(15).loss();
   });
   for (const std::string& words : thrown)
-    CHECK(words == "stretto: rank 2 step 2 (2F0) threw: layer 8 asks for feed 'targets' in another type than it is given in; ask for the type of feed<T>");
+    CHECK(words == "stretto: rank 2 step 2 (2F0) layer 8 threw: layer 8 asks for feed 'targets' in another type than it is given in; ask for the type of feed<T>");
   CHECK(sweep::thrown([&] { endpoint none(t, 3); }) == "stretto: rank 3 has no endpoint in a transport of 3 ranks; use 0 to 2");
 }

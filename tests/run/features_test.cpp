@@ -165,7 +165,7 @@ TEST_CASE("shapes differ by micro-batch up to the bound, and a larger one is an 
   CHECK(std::get<0>(run(2)) == (21 + 1 + 0 + 10) / 11.0);
   sizes[1] = 7;
   CHECK(thrown([&] { run(2); }) ==
-        "stretto: rank 0 step 2 (0F1) threw: 7 values don't fit a slot with room for 6; let the layer's make_output, or make_saved, give the largest shape");
+        "stretto: rank 0 step 2 (0F1) layer 0 threw: 7 values don't fit a slot with room for 6; let the layer's make_output, or make_saved, give the largest shape");
 }
 
 TEST_CASE("a lossy wire halves what travels where the cut lies in it, and changes no bit elsewhere") {

@@ -94,6 +94,12 @@ TEST_CASE("skip connections that don't fit are refused when they are bound") {
         "stretto: several layers take what layer 1 gives, and the wire_traits of its type have no assign, or those of its gradient no add; write them");
 }
 
+TEST_CASE("cuts before layers that are out of order or that aren't there are refused") {
+  CHECK(thrown([] { cut_before(3, {7}); }) == "stretto: a stage is to begin with layer 7, behind layer 0 of 3 layers; give beginnings from 1 on, each larger than the one before");
+  CHECK(thrown([] { cut_before(5, {3, 2}); }) == "stretto: a stage is to begin with layer 2, behind layer 3 of 5 layers; give beginnings from 1 on, each larger than the one before");
+  CHECK(thrown([] { cut_before(5, {0}); }).find("layer 0, behind layer 0") != std::string::npos);
+}
+
 TEST_CASE("options and numbers that are no use are refused") {
   const auto m = sequential(layer<begin>(), layer<end>());
   const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
@@ -110,6 +116,9 @@ TEST_CASE("options and numbers that are no use are refused") {
   for (double normalizer : {0.0, std::nan(""), HUGE_VAL})
     CHECK(thrown([&] { p.step(normalizer); }) == "stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
   CHECK(p.step(2).loss() == 1);
+  pipeline q(m, c, order);
+  q.feed<int>("x", [](const data_share&) { return view<const int>{}; });
+  CHECK(thrown([&] { q.feed<int>("x", [](const data_share&) { return view<const int>{}; }); }) == "stretto: feed 'x' is given twice; give each feed its own name");
 }
 
 TEST_CASE("a second pipeline over a transport that one runs over is refused, and follows when that has ended") {

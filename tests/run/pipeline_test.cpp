@@ -160,7 +160,7 @@ TEST_CASE("whatever is thrown, at any action, ends the run on all ranks in an er
               const std::string words = thrown([&] { step.loss(); });
               INFO(s.name << " layer " << layer << " micro-batch " << m << " pass " << k << ": " << words);
               REQUIRE(words.rfind("stretto: rank " + std::to_string(plan_view(order).route(0).rank_of(stage)) + " step ", 0) == 0);
-              REQUIRE(words.find("(" + name + ") threw: the trap") != std::string::npos);
+              REQUIRE(words.find("(" + name + ") layer " + std::to_string(layer) + " threw: the trap") != std::string::npos);
               REQUIRE(thrown([&] { p.step().loss(); }) == words);  // and stays ended
               ++actions;
             }
@@ -196,7 +196,7 @@ TEST_CASE("what doesn't fit is refused when it is bound") {
   CHECK(thrown([&] { pipeline p(chain(5), toy::cut_of(5, 1), make_plan(d)); }).rfind("stretto: deadlock: ", 0) == 0);
   pipeline p(toy::model_of(3), toy::cut_of(6, 2), order);
   CHECK(thrown([&] { p.step().loss(); }) ==
-        "stretto: rank 0 step 0 (0F0) threw: layer 0 asks for feed 'tokens', which the pipeline hasn't; give it with feed<T>(name, function)");
+        "stretto: rank 0 step 0 (0F0) layer 0 threw: layer 0 asks for feed 'tokens', which the pipeline hasn't; give it with feed<T>(name, function)");
 }
 
 TEST_CASE("uses of a tied parameter begin alike, and what is no exception is named, too") {
@@ -205,7 +205,7 @@ TEST_CASE("uses of a tied parameter begin alike, and what is no exception is nam
         "stretto: parameters 0.w and 1.w are tied as 'odd' and differ in size or type; make them alike");
   pipeline p(sequential(layer<odd_start>(), layer<odd_finish<2>>()), cut::of({1, 1}), order);
   CHECK(static_cast<const float*>(p.parameters()[1].value)[1] == 2);
-  CHECK(thrown([&] { p.step().loss(); }) == "stretto: rank 0 step 0 (0F0) threw: something that is no std::exception");
+  CHECK(thrown([&] { p.step().loss(); }) == "stretto: rank 0 step 0 (0F0) layer 0 threw: something that is no std::exception");
 }
 
 TEST_CASE("slots are as many as the plan holds, and objects as many as it can have under way") {

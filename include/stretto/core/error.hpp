@@ -17,6 +17,7 @@ struct error_place {
   int micro_batch = -1;
   int line = -1;         ///< in a text that was read, from 1
   int column = -1;       ///< likewise
+  int layer = -1;        ///< of a model
 };
 
 class error : public std::exception {

@@ -8,6 +8,7 @@
 // Cost: three gatherings of some bytes a parameter, once.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -16,6 +17,7 @@
 #include <stretto/core/text.hpp>
 #include <stretto/plan/plan.hpp>
 #include <stretto/run/board.hpp>
+#include <stretto/run/options.hpp>
 #include <stretto/stage/cut.hpp>
 #include <stretto/stage/layer_row.hpp>
 #include <stretto/transport/transport.hpp>
@@ -24,7 +26,7 @@ namespace stretto::inline v0::detail {
 
 /// What must be the same on all ranks.
 struct bound_print {
-  std::uint64_t plan = 0, cut = 0, types = 0;
+  std::uint64_t plan = 0, cut = 0, types = 0, options = 0;
 };
 
 class hasher {
@@ -44,8 +46,11 @@ class hasher {
 };
 
 template <class Model>
-bound_print fingerprint(const plan_view& p, const cut& c, const Model& m) {
-  hasher plan, layers, types;
+bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const pipeline_options& how, std::string_view optimizer) {
+  hasher plan, layers, types, options;
+  options.add(optimizer);
+  for (std::int64_t n : {static_cast<std::int64_t>(how.seed), how.samples, std::bit_cast<std::int64_t>(how.clip), static_cast<std::int64_t>(how.recompute_all),
+                         static_cast<std::int64_t>(how.merged_backward)}) options.add(n);
   for (int n : {p.ranks, p.stages, p.micro_batches, p.slices, p.routes, p.groups}) plan.add(n);
   for (const action& a : p.actions)
     for (int n : {static_cast<int>(a.pass), static_cast<int>(a.kind), static_cast<int>(a.slice), static_cast<int>(a.stage), static_cast<int>(a.micro_batch), static_cast<int>(a.peer)}) plan.add(n);
@@ -54,7 +59,7 @@ bound_print fingerprint(const plan_view& p, const cut& c, const Model& m) {
   for (int b : c.begin) layers.add(b);
   for (int l = 0; l < m.size(); ++l)
     for (const object_row* row : {&m.row(l).input, &m.row(l).output, &m.row(l).given, &m.row(l).taken}) types.add(std::string_view(row->type));
-  return {plan.value(), layers.value(), types.value()};
+  return {plan.value(), layers.value(), types.value(), options.value()};
 }
 
 /// Every local rank's bytes, told to all ranks.
@@ -89,8 +94,8 @@ void agree(Transport& t, const bound_print& mine, std::int64_t number, Say&& say
   std::memcpy(&first, g.by(0), sizeof first);
   for (int r = 1; r < t.ranks(); ++r) {
     std::memcpy(&other, g.by(r), sizeof other);
-    const char* what = other.plan != first.plan ? "plan" : other.cut != first.cut ? "cut" : other.types != first.types ? "model" : nullptr;
-    if (what != nullptr) throw error(text("stretto: rank ", r, " is bound to another ", what, " than rank 0; bind all ranks to one plan, cut and model").str(), {.rank = r});
+    const char* what = other.plan != first.plan ? "plan" : other.cut != first.cut ? "cut" : other.types != first.types ? "model" : other.options != first.options ? "optimizer or other options" : nullptr;
+    if (what != nullptr) throw error(text("stretto: rank ", r, " is bound to another ", what, " than rank 0; bind all ranks to one plan, cut and model, with the same options").str(), {.rank = r});
   }
 }
 

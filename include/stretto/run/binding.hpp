@@ -150,9 +150,10 @@ struct binding {
   void open_board(const parameter_board& all, label name) {
     std::int64_t most = 0;
     for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
-    board = transport.open_gathering(name, {(boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
+    board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
     asked_as.assign(static_cast<std::size_t>(kept_steps), 1.0);
   }
+  static constexpr std::int64_t head = 1;  // a rank's segment begins with the normalizer that it was asked with
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
   const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
 

@@ -79,7 +79,7 @@ class executor {
       ended_.store(++count_, std::memory_order_relaxed);
       if (times_ != nullptr) {
         times_[item.entry].end = clock_now();
-        if (item.kind >= work::send) times_[item.entry].start = times_[item.entry].wait;
+        if (item.kind == work::send || item.kind == work::norm) times_[item.entry].start = times_[item.entry].wait;
       }
     }
     now_.store(nullptr, std::memory_order_relaxed);
@@ -91,10 +91,11 @@ class executor {
     text t("stretto: rank ", rank_);
     name_entry(t);
     const work_item* const now = now_.load(std::memory_order_relaxed);
+    if (in_layers_) t.add(" layer ", context_.layer);
     if (why.substr(0, 9) == "stretto: ") why.remove_prefix(9);
     t.add(" threw: ", why);
     return error(t.str(), {.rank = rank_, .step = now != nullptr ? now->entry : -1, .stage = now != nullptr ? now->what.stage : -1,
-                           .micro_batch = now != nullptr ? now->what.micro_batch : -1});
+                           .micro_batch = now != nullptr ? now->what.micro_batch : -1, .layer = in_layers_ ? context_.layer : -1});
   }
 
   /// How many entries have ended, for who watches.
@@ -104,6 +105,7 @@ class executor {
   void name_entry(text& t) const {
     const work_item* const now = now_.load(std::memory_order_relaxed);
     if (now != nullptr) t.add(" step ", now->entry, " (", name_of(b_.load(std::memory_order_relaxed)->work.passes, now->what).str(), ")");
+    else t.add(" the end of a step");
   }
 
  private:
@@ -150,7 +152,8 @@ class executor {
         each(w.puts, [&](const flow_port& p) { room_->out[static_cast<std::size_t>(p.place)] = t_.fresh(channel(p.channel), say()); });
       }
       if (times_ != nullptr) times_[w.entry].start = clock_now();
-      context c;
+      context& c = context_;
+      c = {};
       c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
                  (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples};
       c.rank = rank_;
@@ -159,13 +162,13 @@ class executor {
       c.normalizer = q_->normalizer;
       c.seed = how_->seed;
       c.feeds = how_->feeds;
-      if (forward) {
-        stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
-        if (room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box] = stage.loss(w.workspace);
-      }
       const bool whole = w.kind == work::backward;
+      in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
+      if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);
       if (weight_only || whole) stage.backward_weight(c, w.slot, w.workspace, w.carry, whole);
+      in_layers_ = false;
+      if (forward && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
       each(w.puts, [&](const flow_port& p) {
         void* const made = room_->out[static_cast<std::size_t>(p.place)];
         const channel_plan& to = run_->tables.channels[static_cast<std::size_t>(p.channel)];
@@ -192,10 +195,13 @@ class executor {
     for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
   }
 
-  void publish() { t_.publish(*run_->board, rank_, q_->index); }
+  void publish() {
+    run_->segment(rank_, q_->index)[0] = q_->normalizer;
+    t_.publish(*run_->board, rank_, q_->index);
+  }
 
   void add_up() {
-    double* const segment = run_->segment(rank_, q_->index) + run_->boxes;
+    double* const segment = run_->segment(rank_, q_->index) + run_->head + run_->boxes;
     for (const local_parameter& p : parameters) board_.note(p.row, p.what, segment);
     publish();
   }
@@ -203,12 +209,14 @@ class executor {
   void update() {
     const bool clips = how_->clip > 0;
     double scale = 1;
-    const auto of = [&](int rank) { return run_->seen(rank, q_->index) + run_->boxes; };
+    const std::int64_t entry = now_.load(std::memory_order_relaxed)->entry;
+    const auto of = [&](int rank) { return run_->seen(rank, q_->index) + run_->head + run_->boxes; };
     if (clips || board_.any_tied()) {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
       const double norm = clips ? board_.norm(of) : 0;
       if (clips && norm > how_->clip) scale = how_->clip / norm;
     }
+    if (times_ != nullptr) times_[entry].start = clock_now();
     for (local_parameter& p : parameters) {
       if (p.what.gradient == nullptr) continue;
       if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale, of);
@@ -227,6 +235,8 @@ class executor {
 
   Transport& t_;
   int rank_;
+  context context_{};
+  bool in_layers_ = false;
   const parameter_board& board_;
   const Optimizer* optimizer_ = nullptr;
   binding<Transport>* run_ = nullptr;

@@ -25,22 +25,15 @@
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/executor.hpp>
 #include <stretto/run/optimizer.hpp>
+#include <stretto/run/options.hpp>
 #include <stretto/transport/threads.hpp>
 
 namespace stretto::inline v0 {
 
-struct pipeline_options {
-  std::uint32_t seed = 0;          ///< of the layers' random numbers
-  std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample
-  double clip = 0;                 ///< the largest norm of all gradients together; 0: not clipped
-  bool recompute_all = false;      ///< every layer keeps nothing but a stage's input, and does its forward again
-  bool merged_backward = false;    ///< layers that can't split their backward may do all of it in an I pass
-  bool record = false;             ///< measures every action and message
-  threads_options threads = {};    ///< of the transport that the pipeline makes where it isn't given one
-};
-
 template <class Model, class Optimizer = sgd, transport Transport = threads>
 class pipeline {
+  static_assert(requires { static_cast<int>(Optimizer::states); },
+                "stretto: an optimizer has static constexpr int states and operator()(value, gradient, states, count of values, scale, number of the step); see optimizer.hpp");
   using binding = detail::binding<Transport>;
 
  public:
@@ -66,6 +59,8 @@ class pipeline {
   template <class T, class F>
   void feed(label name, F function) {
     if (asked_.load() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
+    for (const auto& known : feeds_)
+      if (known.name() == name.str()) throw error(text("stretto: feed '", name, "' is given twice; give each feed its own name").str());
     feeds_.push_back(detail::feed_source::of<T>(name, static_cast<F&&>(function)));
   }
 
@@ -126,7 +121,7 @@ class pipeline {
       for (int m = 0; m < b.work.micro_batches; ++m) {
         const route_view r = plan_view(b.work).route_of(m);
         const double* losses = b.seen(r.rank_of(r.last()), number_);
-        for (int q = 0; q < b.work.slices; ++q) sum += losses[m * b.work.slices + q];
+        for (int q = 0; q < b.work.slices; ++q) sum += losses[b.head + m * b.work.slices + q];
       }
       return sum / b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
     }
@@ -134,7 +129,7 @@ class pipeline {
     double norm() {
       binding& b = ready();
       if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
-      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.boxes; });
+      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; });
     }
     /// What was measured, where pipeline_options::record is set. Of ranks of this process.
     recording measured() {
@@ -156,6 +151,10 @@ class pipeline {
                          " steps; ask for them earlier").str());
       p_->wait_for(whole_number_ + 1);
       p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
+      const double mine = b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
+      for (int r = 0; r < b.work.ranks; ++r)
+        if (b.seen(r, number_)[0] != mine)
+          throw error(text("stretto: rank ", r, " was asked for step ", number_, " with another normalizer than this one; ask all ranks for the same steps").str(), {.rank = r});
       return b;
     }
 
@@ -281,7 +280,7 @@ class pipeline {
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_);
     const auto number = static_cast<std::int64_t>(transport_.opened());
-    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
+    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>()), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, links_, cut_, how_.record);
     b->open_board(board_, label(text("board ", number, " ", bound_).str()));
     ++bound_;

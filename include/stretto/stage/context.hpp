@@ -8,6 +8,7 @@
 // A context lives for one call. Whatever changes between steps is read through it, never kept.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,8 @@ class feed_source {
  public:
   template <class T, class F>
   static feed_source of(label name, F function) {
+    static_assert(requires(F& f, const data_share& share) { { f(share) } -> std::convertible_to<view<const T>>; },
+                  "stretto: the function of feed<T> takes a const data_share& and gives a view<const T>; correct it");
     feed_source s;
     s.name_ = name;
     s.type_ = type_words<T>();

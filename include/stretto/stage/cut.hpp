@@ -129,7 +129,11 @@ inline cut even_cut(const std::vector<double>& costs, cut_options o) {
 inline cut cut_before(int layers, const std::vector<int>& beginnings) {
   std::vector<int> sizes;
   int from = 0;
-  for (int b : beginnings) sizes.push_back(b - from), from = b;
+  for (int b : beginnings) {
+    if (b <= from || b >= layers)
+      throw error(text("stretto: a stage is to begin with layer ", b, ", behind layer ", from, " of ", layers, " layers; give beginnings from 1 on, each larger than the one before").str());
+    sizes.push_back(b - from), from = b;
+  }
   sizes.push_back(layers - from);
   return cut::of(sizes);
 }

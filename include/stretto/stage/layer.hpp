@@ -173,6 +173,8 @@ constexpr bool is_layer() {
                 "stretto: a layer needs void backward_input(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,] gradient_of<input>&, [gradient_of<taken>&,] [saved&,] [carry&]), with the types that it has, or backward with the same arguments; add one, without input and taken where keeps_input is false");
   static_assert(!t::has_parameters || t::frozen || t::weighs || t::merges,
                 "stretto: a layer with parameters needs void backward_weight(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,] [saved&,] [carry&]); add it, or say static constexpr bool frozen = true");
+  static_assert(!t::weighs || t::has_parameters || t::frozen,
+                "stretto: a layer with backward_weight shows its weights in void parameters(auto&& visit), which isn't const; add it, or correct it");
   static_assert(!(t::merges && t::weighs && !t::splits),
                 "stretto: a layer has backward, which does all, or backward_input and backward_weight; add backward_input, or take backward_weight away");
   static_assert(!functions_of<L, typename t::forward_arguments>::copies && !functions_of<L, typename t::backward_arguments>::copies,

@@ -175,9 +175,18 @@ class model {
   std::tuple<Recipes...> recipes_;
 };
 
+namespace detail {
+
+template <class R>
+concept recipe = requires { typename R::made; };
+
+}  // namespace detail
+
 template <class... Recipes>
-constexpr model<Recipes...> sequential(const Recipes&... recipes) {
-  return model<Recipes...>(recipes...);
+constexpr auto sequential(const Recipes&... recipes) {
+  constexpr bool are_recipes = (detail::recipe<Recipes> && ...);
+  static_assert(are_recipes, "stretto: sequential takes what layer<L>(arguments), repeat<L>(times, arguments) and make_stage give, not layers themselves; write layer<L>() for each");
+  if constexpr (are_recipes) return model<Recipes...>(recipes...);
 }
 
 }  // namespace stretto::inline v0

@@ -62,6 +62,7 @@ class parameter_list {
  private:
   template <class V, class G>
   void add(std::string_view name, V& value, G* gradient, label tie) {
+    static_assert(requires { value.data(), value.size(); }, "stretto: a parameter is a run of numbers with data() and size(); show a vector or values, not a number");
     using number = std::remove_cvref_t<decltype(*value.data())>;
     static_assert(std::is_same_v<number, float> || std::is_same_v<number, double>, "stretto: parameters are runs of float or double; give one of them");
     parameter p;

@@ -92,12 +92,14 @@ class parking {
     b.goes_to_sleep();
     bool there = ready();
     while (!there && !failed()) {
-      const bool late = b.rung.wait_until(lock, end) == std::cv_status::timeout;
+      const auto look = until(patience / 8);  // at progress
+      const bool late = b.rung.wait_until(lock, look < end ? look : end) == std::cv_status::timeout;
       there = ready();
-      if (late && !there && progress() == seen) break;
-      if (late) seen = progress(), end = until(patience);
+      if (!late || there) continue;
+      if (const std::int64_t now = progress(); now != seen) seen = now, end = until(patience);
+      else if (std::chrono::steady_clock::now() >= end) break;
     }
-    b.sleeping.store(0, std::memory_order_relaxed);
+    b.sleeping.fetch_sub(1, std::memory_order_relaxed);
     if (there) return;
     lock.unlock();
     if (!failed()) fail(detail::late(who, ranks_, patience, say));
@@ -111,7 +113,7 @@ class parking {
     std::unique_lock lock(b.mutex);
     b.goes_to_sleep();
     while (!ready()) b.rung.wait(lock);
-    b.sleeping.store(0, std::memory_order_relaxed);
+    b.sleeping.fetch_sub(1, std::memory_order_relaxed);
   }
 
   void ring(int who) {
@@ -157,18 +159,18 @@ class parking {
   struct alignas(64) bell {
     std::mutex mutex;
     std::condition_variable rung;
-    std::atomic<int> sleeping = 0;
-    int spins = 2000;  // of the thread that waits here
+    std::atomic<int> sleeping = 0;  // how many: a rank's thread, and perhaps one that uses a group beside it
+    std::atomic<int> spins = 2000;  // of the thread that waits here
     std::atomic<bool> in_use = false;  // of a host: by a pipeline
 
 #if defined(__SANITIZE_THREAD__)
     // ThreadSanitizer knows no fences. Both sides change the flag instead: whose change comes second sees what the other
     // wrote before. Fences are kept elsewhere, since a change takes the cache line from the other core at every message.
-    void goes_to_sleep() { sleeping.exchange(1, std::memory_order_seq_cst); }
+    void goes_to_sleep() { sleeping.fetch_add(1, std::memory_order_seq_cst); }
     bool has_sleeper() { return sleeping.fetch_add(0, std::memory_order_seq_cst) != 0; }
 #else
     void goes_to_sleep() {
-      sleeping.store(1, std::memory_order_relaxed);
+      sleeping.fetch_add(1, std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
     bool has_sleeper() {
@@ -182,14 +184,15 @@ class parking {
   /// on a core that its partner needs keeps away what it waits for.
   template <class Ready>
   bool spin(bell& b, Ready&& ready) {
-    for (int i = 0; i < b.spins && spins_; ++i) {
+    const int spins = b.spins.load(std::memory_order_relaxed);
+    for (int i = 0; i < spins && spins_; ++i) {
       if (ready()) {
-        b.spins = b.spins < 10000 ? 2 * b.spins : 20000;
+        b.spins.store(spins < 10000 ? 2 * spins : 20000, std::memory_order_relaxed);
         return true;
       }
       pause();
     }
-    b.spins = b.spins > 128 ? b.spins / 2 : 64;
+    b.spins.store(spins > 128 ? spins / 2 : 64, std::memory_order_relaxed);
     return false;
   }
 

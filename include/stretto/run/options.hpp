@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a pipeline is told beside model, cut, plan and optimizer. All ranks are told the same, but for `record` and `threads`.
+//
+//     pipeline p(model, cut, plan, adamw{}, {.seed = 7, .samples = 4, .clip = 1});
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/transport/threads.hpp>
+
+namespace stretto::inline v0 {
+
+struct pipeline_options {
+  std::uint32_t seed = 0;          ///< of the layers' random numbers
+  std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample
+  double clip = 0;                 ///< the largest norm of all gradients together; 0: not clipped
+  bool recompute_all = false;      ///< every layer keeps nothing but a stage's input, and does its forward again
+  bool merged_backward = false;    ///< layers that can't split their backward may do all of it in an I pass
+  bool record = false;             ///< measures every action and message
+  threads_options threads = {};    ///< of the transport that the pipeline makes where it isn't given one
+};
+
+}  // namespace stretto::inline v0
