@@ -103,8 +103,20 @@ TEST_CASE("ranks that are asked with other options or another normalizer are tol
     toy::feed(p, data);
     p.step(r + 1).loss();
   });
-  CHECK(normalizers[0] == "stretto: rank 1 was asked for step 0 with another normalizer than this one; ask all ranks for the same steps");
-  CHECK(normalizers[1] == "stretto: rank 0 was asked for step 0 with another normalizer than this one; ask all ranks for the same steps");
+  for (const std::string& w : normalizers)  // the model has tied weights, so the ranks see it when they update
+    CHECK(w.find(" was asked for another run than this rank, or with another normalizer, or has gone on for eight steps, at run 0; ask all ranks for the same steps, and for results before eight more") != std::string::npos);
+  for (const std::string& w : words([&](int r, auto& mine) {
+         struct heavy : toy::head {
+           heavy() { throw std::runtime_error("no memory"); }
+         };
+         if (r == 1) try {
+             pipeline p(mine, sequential(layer<toy::embedding>(), layer<heavy>()), cut::of({1, 1}), plan_of(2, 5));
+           } catch (const std::runtime_error& e) {
+             throw error(e.what());
+           }
+         else pipeline p(mine, sequential(layer<toy::embedding>(), layer<toy::head>()), cut::of({1, 1}), plan_of(2, 5));
+       }))
+    CHECK((w == "no memory" || w == "stretto: rank 1 can't be bound: no memory; mend what threw it"));
 }
 
 TEST_CASE("a group beside a pipeline over one transport, used by the threads that ask for steps") {

@@ -51,6 +51,30 @@ struct pass_on {
   void forward(context&, const float& in, float& out) { out = in; }
   void backward_input(context&, const float&, const float& g, float& d) { d = g; }
 };
+struct pass_first {
+  using input = nothing;
+  using output = float;
+  void forward(context&, const nothing&, float& out) { out = 1; }
+};
+struct weigh {
+  using input = float;
+  using output = float;
+  std::vector<float> w{2}, g{0};
+  void forward(context&, const float& in, float& out) { out = w[0] * in; }
+  void backward_input(context&, const float&, const float& g_out, float& d) { d = w[0] * g_out; }
+  void backward_weight(context&, const float& in, const float& g_out) { g[0] += in * g_out; }
+  void parameters(auto&& visit) { visit("w", w, g); }
+};
+/// Lets its input go, and gives what is of its output's type: no argument is filled in a copy.
+struct early_giver {
+  using input = float;
+  using output = float;
+  using given = float;
+  static constexpr bool keeps_input = false;
+  void forward(context&, const float& in, float& out, float& away) { out = away = in; }
+  void backward_input(context&, const float& g, const float& back, float& d) { d = g + back; }
+};
+static_assert(detail::is_layer<early_giver>());
 /// Has a gradient, and neither assign nor add.
 struct odd {
   float x = 0;
@@ -161,6 +185,28 @@ TEST_CASE("plans that don't fit the model are refused when they are bound") {
   CHECK(thrown([&] { pipeline p(plain, three, route({{{0, 0}, {2, 1}}}, {both(0, 0), both(2, 0)})); }) == "");  // a stage left out
   CHECK(thrown([&] { pipeline p(m, three, route({{{0, 0}, {2, 1}}}, {both(0, 0), both(2, 0)})); }) ==
         "stretto: a skip connection joins stages 1 and 2, and a route passes one of them without the other; let routes pass both");
+  // Stages that begin without weights to train: left out, and exchanged with one behind the first weights.
+  const auto late = sequential(layer<pass_first>(), layer<pass_on>(), layer<weigh>(), layer<pass_on>(), layer<end>());
+  const cut four = cut::of({1, 1, 1, 2});
+  draft skipping;
+  skipping.hops_of = {{{0, 0}, {1, 0}, {2, 0}, {3, 0}}, {{0, 0}, {1, 0}, {3, 0}}};
+  skipping.route_index = {0, 1};
+  skipping.order_of = {{action::forward(0, 0), action::forward(1, 0), action::forward(2, 0), action::forward(3, 0), action::backward(3, 0), action::backward(2, 0), action::backward(1, 0), action::backward(0, 0),
+                        action::forward(0, 1), action::forward(1, 1), action::forward(3, 1), action::backward(3, 1), action::backward(1, 1), action::backward(0, 1)}};
+  CHECK(thrown([&] {
+    pipeline p(late, four, make_plan(skipping), sgd{.rate = 0});
+    if (p.step().loss() != 2 + 1 || p.step().norm() != 1) throw std::runtime_error("other numbers");
+  }) == "");
+  skipping.hops_of = {{{0, 0}, {2, 0}, {1, 0}, {3, 0}}};
+  skipping.route_index = {};
+  skipping.order_of = {{action::forward(0, 0), action::forward(2, 0), action::forward(1, 0), action::forward(3, 0), action::backward(3, 0), action::backward(1, 0), action::backward(2, 0), action::backward(0, 0)}};
+  CHECK(thrown([&] { pipeline p(late, four, make_plan(skipping)); }) ==
+        "stretto: a route passes stage 2 before stage 1, where layers without weights to train begin the model; what is in front of the first weights hands no gradient on, so let routes pass it first");
+  draft loose;
+  loose.kinds.edge_count = 0;
+  loose.order_of = {{action::forward(0, 0), action::backward(0, 0)}};
+  CHECK(thrown([&] { pipeline p(plain, cut::of({4}), make_plan(loose)); }) ==
+        "stretto: the plan's graph has no row by which F waits for F of the hop before, with a message; begin with the graph training() or inference()");
   const auto narrowed_wire = sequential(layer<begin>(), make_stage("to int", [](const float& x) { return std::array<float, 2>{x, x}; }, [](const float&, const std::array<float, 2>& d) { return d[0]; }),
                                         make_stage("back", [](const std::array<float, 2>& x) { return x[0]; }, [](const std::array<float, 2>&, const float& d) { return std::array<float, 2>{d, 0}; }),
                                         layer<end>());

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <vector>
 
 #include <stretto/core/error.hpp>
@@ -19,7 +20,7 @@
 #include <stretto/run/board.hpp>
 #include <stretto/run/options.hpp>
 #include <stretto/stage/cut.hpp>
-#include <stretto/stage/layer_row.hpp>
+#include <stretto/stage/model.hpp>
 #include <stretto/transport/transport.hpp>
 
 namespace stretto::inline v0::detail {
@@ -57,9 +58,36 @@ bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const 
   for (int r = 0; r < p.routes; ++r)
     for (int s = 0; s < p.stages; ++s) plan.add(p.route(r).rank_of(s)), plan.add(p.route(r).next(s));
   for (int b : c.begin) layers.add(b);
-  for (int l = 0; l < m.size(); ++l)
+  for (int l = 0; l < m.size(); ++l) {
+    const layer_note note = m.note(l);
+    types.add(std::string_view(m.row(l).layer));
+    types.add(note.given.str()), types.add(note.taken.str()), types.add(note.recomputed);
     for (const object_row* row : {&m.row(l).input, &m.row(l).output, &m.row(l).given, &m.row(l).taken}) types.add(std::string_view(row->type));
+  }
   return {plan.value(), layers.value(), types.value(), options.value()};
+}
+
+/// The first rank of this process, or endpoint.
+template <class Transport>
+int first_local(const Transport& t) {
+  int r = 0;
+  while (!t.local(r)) ++r;
+  return r;
+}
+
+/// Where other endpoints wait for this rank to be bound, they get what is being thrown here.
+template <class Transport>
+void tell_others(Transport& t) {
+  const int mine = first_local(t);
+  try {
+    throw;
+  } catch (const error& e) {
+    t.fail(e);
+  } catch (const std::exception& e) {
+    t.fail(error(text("stretto: rank ", mine, " can't be bound: ", e.what(), "; mend what threw it").str(), {.rank = mine}));
+  } catch (...) {
+    t.fail(error(text("stretto: rank ", mine, " can't be bound: something that is no std::exception was thrown; mend what threw it").str(), {.rank = mine}));
+  }
 }
 
 /// Every local rank's bytes, told to all ranks.

@@ -100,8 +100,8 @@ struct binding {
             what.drop(value);
           });
         };
-        if (bound.first_layer > 0 && bound.active == 0 && links.goes_back[static_cast<std::size_t>(s.stage)] && trains && !sends_back(r, s.stage))
-          value_of(bound.first_layer - 1, false, [&](const void* v) { run.spare_in_gradient(v); });
+        if (const int before = trains && bound.active == 0 ? unwanted_from(s.stage, links) : -1; before >= 0)
+          value_of(c.last(before) - 1, false, [&](const void* v) { run.spare_in_gradient(v); });
         for (std::size_t k = 0; k < bound.rows.size(); ++k)
           if (run.lacks_taken_gradient(k))
             for (const skip_end& e : links.ends)
@@ -140,11 +140,13 @@ struct binding {
     }
   }
 
-  /// Whether a stage sends gradients of its input to the stage before.
-  bool sends_back(int rank, int stage) const {
-    for (const channel_plan& c : tables.channels)
-      if (!c.forward && c.link < 0 && c.from == rank && c.from_stage == stage) return true;
-    return false;
+  /// A stage in front of this one, on some route, that wants no gradient of what it gives; -1 where there is none.
+  int unwanted_from(int stage, const model_links& links) const {
+    const plan_view v = work;
+    for (int k = 0; k < v.routes; ++k)
+      if (v.route(k).rank_of(stage) >= 0)
+        if (const int before = v.route(k).previous(stage); before >= 0 && !links.goes_back[static_cast<std::size_t>(before)]) return before;
+    return -1;
   }
 
   void open_board(const parameter_board& all, label name) {
@@ -153,7 +155,14 @@ struct binding {
     board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
     asked_as.assign(static_cast<std::size_t>(kept_steps), 1.0);
   }
-  static constexpr std::int64_t head = 1;  // a rank's segment begins with the normalizer that it was asked with
+  static constexpr std::int64_t head = 3;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run
+  /// The first rank that was asked for something else; -1 where all were asked for the same.
+  int asked_otherwise(std::int64_t step, const double* mine) const {
+    for (int r = 0; r < work.ranks; ++r)
+      for (int i = 0; i < head; ++i)
+        if (seen(r, step)[i] != mine[i]) return r;
+    return -1;
+  }
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
   const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
 

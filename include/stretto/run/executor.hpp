@@ -29,6 +29,11 @@ struct step_request {
   bool clears = true, updates = true;
 };
 
+inline error asked_otherwise(int rank, std::int64_t step) {
+  return error(text("stretto: rank ", rank, " was asked for another run than this rank, or with another normalizer, or has gone on for eight steps, at run ", step,
+                    "; ask all ranks for the same steps, and for results before eight more").str(), {.rank = rank});
+}
+
 /// A parameter of a local rank, its row on the board and the optimizer's numbers beside it.
 struct local_parameter {
   parameter what;
@@ -196,7 +201,8 @@ class executor {
   }
 
   void publish() {
-    run_->segment(rank_, q_->index)[0] = q_->normalizer;
+    double* const head = run_->segment(rank_, q_->index);
+    head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 2 * q_->round + (q_->updates ? 1 : 0);
     t_.publish(*run_->board, rank_, q_->index);
   }
 
@@ -213,6 +219,7 @@ class executor {
     const auto of = [&](int rank) { return run_->seen(rank, q_->index) + run_->head + run_->boxes; };
     if (clips || board_.any_tied()) {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
+      if (const int other = run_->asked_otherwise(q_->index, run_->segment(rank_, q_->index)); other >= 0) throw asked_otherwise(other, q_->index);
       const double norm = clips ? board_.norm(of) : 0;
       if (clips && norm > how_->clip) scale = how_->clip / norm;
     }

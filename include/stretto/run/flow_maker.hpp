@@ -32,6 +32,8 @@ class flow_maker {
   }
 
   flow make() {
+    need_row(pass::forward, relation::previous_hop, "F", "before");
+    if (trains()) need_row(pass::backward_input, relation::next_hop, "I", "behind");
     for (int r = 0; r < p.ranks; ++r) find_ends(r);
     f.ranks.resize(static_cast<std::size_t>(p.ranks));
     for (int r = 0; r < p.ranks; ++r) lay_out(r);
@@ -69,6 +71,15 @@ class flow_maker {
   bool trains() const { return p.passes->has(pass::backward_weight); }
   bool goes_back(int stage) const { return trains() && stage >= 0 && links_.goes_back[static_cast<std::size_t>(stage)]; }
   bool of_run(const action& a) const { return a.pass == added_.norm || a.pass == added_.update; }
+
+  /// The rows of the graph along which layers hand on what they make.
+  void need_row(pass_id k, relation how, const char* name, const char* where) const {
+    for (int e = 0; e < p.passes->edge_count; ++e) {
+      const edge& row = p.passes->edges[e];
+      if (row.consumer == k && row.producer == k && row.how == how && !row.message.empty()) return;
+    }
+    throw error(text("stretto: the plan's graph has no row by which ", name, " waits for ", name, " of the hop ", where, ", with a message; begin with the graph training() or inference()").str());
+  }
 
   /// Which entries are the first and the last that a micro-batch has on a stage.
   void find_ends(int rank) {
@@ -213,6 +224,9 @@ class flow_maker {
         item.takes = ports(out, [&](auto&& add) { each_channel(true, true, a.stage, r, add); });
       }
       if (item.kind != work::backward_weight) workspace_of[mine] = free.workspaces.get();
+      if (slot_of[mine] < 0 || workspace_of[mine] < 0)
+        throw error(text("stretto: rank ", rank, " step ", i, " works on a micro-batch whose pass before hasn't run on this stage, and the plan's graph doesn't ask for it; let W wait for I, and I for F").str(),
+                    {.rank = rank, .step = static_cast<int>(i)});
       item.slot = slot_of[mine];
       item.workspace = workspace_of[mine];
       item.carry = carry_of[shared];
@@ -221,9 +235,9 @@ class flow_maker {
       item.puts = ports(out, [&](auto&& add) { each_put(a, add); });
       if (early || (last && !links_.lets_input_go[static_cast<std::size_t>(a.stage)])) item.values_back = ports(out, [&](auto&& add) { each_channel(true, true, a.stage, r, add); });
       if (last && item.goes_back) item.gradients_back = ports(out, [&](auto&& add) { each_channel(false, true, a.stage, r, add); });
-      if (item.kind != work::backward_input) free.workspaces.back(item.workspace);
+      if (item.kind != work::backward_input) free.workspaces.back(item.workspace), workspace_of[mine] = -1;
       if (last) {
-        free.slots.back(item.slot);
+        free.slots.back(item.slot), slot_of[mine] = -1;
         --live;
         if (--left[shared] == 0) free.carries.back(item.carry);
       }

@@ -41,13 +41,18 @@ struct model_links {
   std::vector<stage_pair> pairs;        ///< stages that values join
 };
 
-/// Throws stretto::error where neighbours on a route don't fit, or its ends aren't the model's.
+/// Throws stretto::error where neighbours on a route don't fit, its ends aren't the model's, or a gradient couldn't come back.
 template <class Model>
-void check_routes(const plan_view& p, const Model& m, const cut& c) {
+void check_routes(const plan_view& p, const Model& m, const cut& c, int first_trained) {
   for (int k = 0; k < p.routes; ++k) {
     const route_view r = p.route(k);
+    int trained = -1;  // a stage that the route has passed and that has something to do in a backward pass
     for (int s = r.first(); s >= 0; s = r.next(s)) {
       const int next = r.next(s);
+      if (trained >= 0 && c.first(s) < first_trained)
+        throw error(text("stretto: a route passes stage ", trained, " before stage ", s, ", where layers without weights to train begin the model; what is in front of the first weights hands no gradient on, so let routes pass it first").str(),
+                    {.stage = s});
+      if (c.last(s) > first_trained) trained = s;
       if (s == r.first() && !m.row(c.first(s)).input.empty)
         throw error(text("stretto: a route begins with stage ", s, ", whose first layer takes an input; begin with the stage that reads the feeds").str(), {.stage = s});
       if (next < 0 && c.last(s) != m.size())

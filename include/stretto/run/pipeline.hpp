@@ -50,10 +50,7 @@ class pipeline {
   }
 
   pipeline(const pipeline&) = delete;
-  pipeline& operator=(const pipeline&) = delete;
-
-  /// Steps that were asked for are run to their end first.
-  ~pipeline() { stop(); }
+  ~pipeline() { stop(); }  ///< steps that were asked for are run to their end first
 
   /// A feed that layers ask for by name. Give all of them before the first step.
   template <class T, class F>
@@ -75,8 +72,7 @@ class pipeline {
 
   /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
   int bind(const plan_view& order) {
-    finish();
-    orders_.push_back(make_binding(order));
+    orders_.push_back(bind_or_tell(order));
     return static_cast<int>(orders_.size()) - 1;
   }
 
@@ -93,9 +89,8 @@ class pipeline {
 
   /// Trains by another order from here on. Losses of earlier steps are gone then.
   void rebind(const plan_view& order) {
-    finish();
     if (rounds_ > 0) throw error("stretto: rebind is asked for between accumulate and step; end the step first");
-    orders_[0] = make_binding(order);
+    orders_[0] = bind_or_tell(order);
     ++generation_;
   }
 
@@ -151,10 +146,10 @@ class pipeline {
                          " steps; ask for them earlier").str());
       p_->wait_for(whole_number_ + 1);
       p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
-      const double mine = b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
-      for (int r = 0; r < b.work.ranks; ++r)
-        if (b.seen(r, number_)[0] != mine)
-          throw error(text("stretto: rank ", r, " was asked for step ", number_, " with another normalizer than this one; ask all ranks for the same steps").str(), {.rank = r});
+      if (!p_->alone_) {
+        const int mine = detail::first_local(p_->transport_);
+        if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) throw detail::asked_otherwise(other, number_);
+      }
       return b;
     }
 
@@ -179,18 +174,28 @@ class pipeline {
     Optimizer optimizer{};
   };
 
+  std::unique_ptr<binding> bind_or_tell(const plan_view& order) {
+    finish();
+    try {
+      return make_binding(order);
+    } catch (...) {
+      if (!alone_) detail::tell_others(transport_);
+      throw;
+    }
+  }
+
   static std::unique_ptr<Transport> make_transport(const plan_view& order, const pipeline_options& how) {
-    require(check(order));
-    return std::make_unique<Transport>(order.ranks, how.threads);
+    return require(check(order)), std::make_unique<Transport>(order.ranks, how.threads);
   }
   void known(int order) const {
-    if (order < 1 || order >= static_cast<int>(orders_.size()))
-      throw error(text("stretto: order ", order, " is asked for, and ", static_cast<std::int64_t>(orders_.size()) - 1, " were bound with bind(); use the number that bind gave").str());
+    const auto bound = static_cast<int>(orders_.size()) - 1;
+    if (order < 1 || order > bound) throw error(text("stretto: order ", order, " is asked for, and ", bound, " were bound with bind(); use the number that bind gave").str());
   }
 
   pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
       : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), ranks_(static_cast<std::size_t>(transport_.ranks())) {
     transport_.enter(transport_.host());
+    for (int r = 0; r < transport_.ranks(); ++r) alone_ = alone_ && transport_.local(r);
     try {
       if (cut_.layers() != model_.size() || cut_.stages() != order.stages)
         throw error(text("stretto: the cut is of ", cut_.layers(), " layers into ", cut_.stages(), " stages, the model has ", model_.size(), " layers and the plan ", order.stages,
@@ -206,17 +211,11 @@ class pipeline {
       for (int r = 0; r < transport_.ranks(); ++r)
         if (transport_.local(r)) ranks_[static_cast<std::size_t>(r)].thread = std::thread([this, r] { work_on(r); });
     } catch (const std::system_error& e) {
-      const error refusal(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str());
-      transport_.fail(refusal);
+      transport_.fail(error(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str()));
       stop();
-      throw refusal;
-    } catch (const error& e) {
-      bool alone = true;
-      for (int r = 0; r < transport_.ranks(); ++r) alone = alone && transport_.local(r);
-      if (!alone) transport_.fail(e);  // the others wait for this rank to be bound
-      transport_.leave(transport_.host());
-      throw;
+      transport_.rethrow();
     } catch (...) {
+      if (!alone_) detail::tell_others(transport_);
       transport_.leave(transport_.host());
       throw;
     }
@@ -275,7 +274,7 @@ class pipeline {
       throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
                        "; give a plan of the same cut").str());
     require(check(order));
-    check_routes(order, model_, cut_);
+    check_routes(order, model_, cut_, links_.first_trained);
     if (!how_.merged_backward) check_splits(order, model_);
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_);
@@ -313,6 +312,8 @@ class pipeline {
     const std::int64_t number = asked_.load(std::memory_order_relaxed);
     wait_for(number - detail::kept_steps + 1);  // no more steps under way than there is room for
     binding& b = *orders_[static_cast<std::size_t>(order)];
+    if (!alone_ && b.asked >= detail::kept_steps)
+      transport_.gathered(*b.board, transport_.host(), b.asked - detail::kept_steps, [](text& t) { t.add("the ranks to end a step"); });
     if (number == 0) settings_.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
     asked_step& q = queue_[static_cast<std::size_t>(number % detail::kept_steps)];
@@ -390,6 +391,7 @@ class pipeline {
   std::int64_t origin_ = detail::clock_now();
   std::int64_t trained_ = 0, bound_ = 0;
   int rounds_ = 0, generation_ = 0;
+  bool alone_ = true;  // all ranks are of this pipeline
   asked_step queue_[detail::kept_steps] = {};
   std::atomic<std::int64_t> asked_ = 0;
   std::atomic<bool> stop_ = false;

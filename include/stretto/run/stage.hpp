@@ -132,19 +132,18 @@ class bound_stage : public stage_shape {
  public:
   template <class Model>
   bound_stage(const Model& model, const cut& c, int number, const model_links& links, bool recompute_all) : stage_shape(model, c, number, links, recompute_all) {
-    layers.reserve(rows.size()), drops_.reserve(rows.size());
+    layers.reserve(rows.size()), owned_.all.reserve(rows.size());
     for (int l = first_layer; l < c.last(number); ++l) {
-      drops_.push_back(nullptr);
-      layers.push_back(model.make(l, &drops_.back()));
+      void (*drop)(void*) = nullptr;
+      layers.push_back(model.make(l, &drop));
+      owned_.all.push_back({layers.back(), drop});
     }
   }
   bound_stage(const bound_stage&) = delete;
   bound_stage& operator=(const bound_stage&) = delete;
   bound_stage(bound_stage&&) = default;
   bound_stage& operator=(bound_stage&&) = delete;
-  ~bound_stage() {
-    for (std::size_t k = 0; k < layers.size(); ++k) drops_[k](layers[k]);
-  }
+  ~bound_stage() = default;
 
   void parameters(parameter_list& list) {
     for (std::size_t k = 0; k < rows.size(); ++k) {
@@ -156,7 +155,20 @@ class bound_stage : public stage_shape {
   std::vector<void*> layers;
 
  private:
-  std::vector<void (*)(void*)> drops_;
+  struct owned {  // so that those that were made are dropped where the constructor of the next one throws
+    struct one {
+      void* layer;
+      void (*drop)(void*);
+    };
+    std::vector<one> all;
+    owned() = default;
+    owned(owned&&) = default;
+    owned& operator=(owned&&) = delete;
+    ~owned() {
+      for (const one& o : all) o.drop(o.layer);
+    }
+  };
+  owned owned_;
 };
 
 }  // namespace stretto::inline v0::detail

@@ -54,24 +54,25 @@ struct functions_of;
 template <class L, class... A>
 struct functions_of<L, type_list<A...>> {
   /// Whether an argument that is to be filled is taken in a way that may fill a copy: as a value, or as const.
-  template <std::size_t J, std::size_t... I>
+  template <bool Forward, std::size_t J, std::size_t... I>
   static constexpr bool copies_one(std::index_sequence<I...>) {
     constexpr bool fixed[] = {std::is_const_v<A>...};
     if constexpr (fixed[J]) return false;
-    else return calls<std::conditional_t<I == J, A&&, A&>...>();
+    else return calls<Forward, std::conditional_t<I == J, A&&, A&>...>();
   }
-  template <class... As>
+  template <bool Forward, class... As>
   static constexpr bool calls() {
     constexpr bool forth = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.forward(c, static_cast<As>(a)...); };
     constexpr bool whole = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.backward(c, static_cast<As>(a)...); };
     constexpr bool half = requires(L& l, context& c, std::remove_reference_t<As>&... a) { l.backward_input(c, static_cast<As>(a)...); };
-    return forth || whole || half;
+    return Forward ? forth : whole || half;
   }
-  template <std::size_t... J>
+  template <bool Forward, std::size_t... J>
   static constexpr bool copies_any(std::index_sequence<J...> all) {
-    return (copies_one<J>(all) || ...);
+    return (copies_one<Forward, J>(all) || ...);
   }
-  static constexpr bool copies = copies_any(std::index_sequence_for<A...>{});
+  static constexpr bool forward_copies = copies_any<true>(std::index_sequence_for<A...>{});
+  static constexpr bool backward_copies = copies_any<false>(std::index_sequence_for<A...>{});
 
   static constexpr bool forward = requires(L& l, context& c, std::remove_reference_t<A>&... a) { l.forward(c, a...); };
   static constexpr bool backward = requires(L& l, context& c, std::remove_reference_t<A>&... a) { l.backward(c, a...); };
@@ -177,7 +178,7 @@ constexpr bool is_layer() {
                 "stretto: a layer with backward_weight shows its weights in void parameters(auto&& visit), which isn't const; add it, or correct it");
   static_assert(!(t::merges && t::weighs && !t::splits),
                 "stretto: a layer has backward, which does all, or backward_input and backward_weight; add backward_input, or take backward_weight away");
-  static_assert(!functions_of<L, typename t::forward_arguments>::copies && !functions_of<L, typename t::backward_arguments>::copies,
+  static_assert(!functions_of<L, typename t::forward_arguments>::forward_copies && !functions_of<L, typename t::backward_arguments>::backward_copies,
                 "stretto: a layer takes what it is to fill as output&, given&, saved&, carry& or gradient_of<...>&, so that it doesn't fill a copy; take these arguments by reference");
   static_assert(fixed_size<typename t::output> || requires(L& l) { l.make_output(); },
                 "stretto: a layer that gives values has output make_output() const, for the largest shape; add it");

@@ -39,6 +39,7 @@ struct object_row {
 };
 
 struct layer_row {
+  const char* layer;  ///< the type's name
   bool weighs;       ///< has weights to train
   bool splits;       ///< can do its backward in two halves
   bool keeps_input;  ///< backward wants the inputs
@@ -213,6 +214,7 @@ struct row_maker {
 /// The row of a layer type.
 template <class L>
 inline constexpr layer_row row_of = {
+    .layer = detail::type_words<L>(),
     .weighs = !layer_traits<L>::frozen && (layer_traits<L>::weighs || (layer_traits<L>::has_parameters && layer_traits<L>::merges)),
     .splits = layer_traits<L>::splits || !layer_traits<L>::has_parameters || layer_traits<L>::frozen,
     .keeps_input = layer_traits<L>::keeps_input,

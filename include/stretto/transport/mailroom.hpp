@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -74,6 +75,7 @@ class mailroom : public Pace {
     std::vector<void*> all;
     void (*drop)(void*) = nullptr;
     int users = 0;  // endpoints
+    std::size_t number = 0;
   };
 
   /// Segments of some ranks, a few steps deep.
@@ -114,9 +116,9 @@ class mailroom : public Pace {
   /// Several endpoints of one mailroom open the same channels, each in the same order; the objects are the sender's.
   channel* open_as(std::size_t number, const channel_shape& shape) {
     const std::lock_guard lock(opening_);
-    while (channels_.size() <= number) channels_.emplace_back();
     auto& c = channels_[number];
     if (!c) c = std::make_unique<channel>(shape);
+    c->number = number;
     ++c->users;
     if (shape.maker == nullptr || !c->all.empty()) return c.get();
     c->drop = shape.drop;
@@ -132,8 +134,7 @@ class mailroom : public Pace {
   void close(channel* what) {
     const std::lock_guard lock(opening_);
     if (--what->users > 0) return;
-    for (auto& c : channels_)
-      if (c.get() == what) c.reset();
+    channels_.erase(what->number);
   }
 
   template <class Say>
@@ -232,7 +233,7 @@ class mailroom : public Pace {
   };
   std::mutex opening_;
   std::size_t opened_ = 0;
-  std::vector<std::unique_ptr<channel>> channels_;
+  std::map<std::size_t, std::unique_ptr<channel>> channels_;  // by number
   std::vector<named> gatherings_;
 };
 
