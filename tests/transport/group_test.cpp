@@ -219,3 +219,25 @@ TEST_CASE("a member that stays away is named by the group at the deadline") {
   CHECK(words[0] == "stretto: rank 0 waited 100 ms for the other members of group 'data'; see what the others do, or raise the deadline");
   CHECK(words[2] == "stretto: rank 2 is no member of group 'data'; let only members make it");
 }
+
+TEST_CASE("members that call other functions, or for runs of another size or type, are told of two ranks") {
+  const auto said = [](auto&& first, auto&& second) {
+    threads t(2, {.deadline = 20});
+    const auto thrown_by = on_all(t, 2, [&](int r) {
+      group g(t, r, "data");
+      if (r == 0) first(g);
+      else second(g);
+    });
+    CHECK(thrown_by[1] != "");
+    return thrown_by[0];
+  };
+  float x[2] = {1, 2};
+  double y[2] = {1, 2};
+  const auto sum_of_two = [&](auto& g) { g.all_reduce(view<float>{x, 2}); };
+  const std::string mine = "stretto: in group 'data' rank 0 calls all_reduce for 2 numbers of 4 bytes and rank 1 calls ";
+  const std::string end = "; let all members call the same function, for runs of one size and type";
+  CHECK(said(sum_of_two, [&](auto& g) { g.all_reduce(view<float>{x, 1}); }) == mine + "all_reduce for 1 numbers of 4 bytes" + end);
+  CHECK(said(sum_of_two, [&](auto& g) { g.all_reduce(view<double>{y, 2}); }) == mine + "all_reduce for 2 numbers of 8 bytes" + end);
+  CHECK(said(sum_of_two, [&](auto& g) { g.broadcast(view<float>{x, 2}, 1); }) == mine + "broadcast for 2 numbers of 4 bytes" + end);
+  CHECK(said(sum_of_two, [&](auto& g) { g.barrier(); }) == mine + "barrier for 0 numbers of 1 bytes" + end);
+}

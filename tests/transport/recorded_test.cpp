@@ -96,10 +96,10 @@ TEST_CASE("a segment counts once for every other member") {
     }));
   };
   REQUIRE(run() == "");
-  for (int r = 0; r < 4; ++r) CHECK(t.gathered_bytes(r) == 3 * 3 * 64 + (r < 3 ? 2 * 16 : 0));
+  for (int r = 0; r < 4; ++r) CHECK(t.gathered_bytes(r) == 3 * 3 * (64 + 16) + (r < 3 ? 2 * (16 + 16) : 0));
   CHECK(t.total_messages() == 0);  // messages are what goes through channels
   t.reset();
   for (int r = 0; r < 4; ++r) CHECK(t.gathered_bytes(r) == 0);
   REQUIRE(run() == "");
-  CHECK(t.gathered_bytes(3) == 576);
+  CHECK(t.gathered_bytes(3) == 720);
 }

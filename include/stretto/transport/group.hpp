@@ -7,7 +7,7 @@
 //     g.all_reduce(view<float>{x, n});               x = x of rank 0 + x of rank 2 + x of rank 5
 //     g.reduce_scatter(in, out);  g.all_gather(in, out);  g.all_to_all(in, out);  g.broadcast(x, 0);  g.barrier();
 //     g.all_to_all_v(in, counts, out);               counts[i] numbers for the i-th member; gives what came from each
-// Members call the same functions in the same order. Longer runs than the group has room for go piece by piece.
+// Members call the same functions in the same order, for runs of one size; a difference is an error that names two ranks. Longer runs than the group has room for go piece by piece.
 // Cost: each rank reads the others' segments, so n × members loads for a sum.
 #pragma once
 
@@ -37,7 +37,7 @@ class group {
     }
     if (mine_ < 0) throw error(text("stretto: rank ", rank, " is no member of group '", name, "'; let only members make it").str(), {.rank = rank});
     if (room_ < 16) throw error(text("stretto: group '", name, "' has room for ", room, " bytes; give it at least 16").str());
-    all_ = t.open_gathering(name, {room_, 2, members_});
+    all_ = t.open_gathering(name, {room_ + static_cast<std::int64_t>(sizeof(stamp)), 2, members_});
   }
 
   group(const group&) = delete;
@@ -50,7 +50,7 @@ class group {
   template <class T>
   void all_reduce(view<T> data) {
     pieces<T>(data.count, [&](std::int64_t from, std::int64_t n) {
-      exchange<T>({data.first + from, n});
+      exchange<T>({data.first + from, n}, call::all_reduce, n);
       for (std::int64_t i = 0; i < n; ++i) data[from + i] = sum<T>(i);
     });
   }
@@ -61,7 +61,7 @@ class group {
     expect(in.count == out.count * size(), in.count, out.count, "shares");
     for (int k = 0; k < size(); ++k)
       pieces<T>(out.count, [&](std::int64_t from, std::int64_t n) {
-        exchange<T>({in.first + k * out.count + from, n});
+        exchange<T>({in.first + k * out.count + from, n}, call::reduce_scatter, n);
         for (std::int64_t i = 0; i < n && k == mine_; ++i) out[from + i] = sum<T>(i);
       });
   }
@@ -71,7 +71,7 @@ class group {
   void all_gather(view<const T> in, view<T> out) {
     expect(out.count == in.count * size(), out.count, in.count, "shares");
     pieces<T>(in.count, [&](std::int64_t from, std::int64_t n) {
-      exchange<T>({in.first + from, n});
+      exchange<T>({in.first + from, n}, call::all_gather, n);
       for (int k = 0; k < size(); ++k) std::memcpy(out.first + k * in.count + from, of(k), bytes<T>(n));
     });
   }
@@ -83,7 +83,7 @@ class group {
     const std::int64_t each = in.count / size();
     for (int to = 0; to < size(); ++to)
       pieces<T>(each, [&](std::int64_t from, std::int64_t n) {
-        exchange<T>({in.first + to * each + from, n});
+        exchange<T>({in.first + to * each + from, n}, call::all_to_all, n);
         for (int k = 0; k < size() && to == mine_; ++k) std::memcpy(out.first + k * each + from, of(k), bytes<T>(n));
       });
   }
@@ -104,7 +104,7 @@ class group {
         const std::int64_t n = table[static_cast<std::size_t>(from * size() + to)];
         const T* first = in.first + at;
         pieces<T>(n, [&](std::int64_t begin, std::int64_t count) {
-          exchange<T>(from == mine_ ? view<const T>{first + begin, count} : view<const T>{});
+          exchange<T>(from == mine_ ? view<const T>{first + begin, count} : view<const T>{}, call::all_to_all_v, count);
           if (to == mine_) out.insert(out.end(), reinterpret_cast<const T*>(of(from)), reinterpret_cast<const T*>(of(from)) + count);
         });
         if (from == mine_) at += n;
@@ -118,12 +118,12 @@ class group {
   void broadcast(view<T> data, int root) {
     expect(root >= 0 && root < size(), root, size(), "the root and members", "name a member from 0");
     pieces<T>(data.count, [&](std::int64_t from, std::int64_t n) {
-      exchange<T>(root == mine_ ? view<const T>{data.first + from, n} : view<const T>{});
+      exchange<T>(root == mine_ ? view<const T>{data.first + from, n} : view<const T>{}, call::broadcast, n);
       if (root != mine_) std::memcpy(data.first + from, of(root), bytes<T>(n));
     });
   }
 
-  void barrier() { exchange<char>({}); }
+  void barrier() { exchange<char>({}, call::barrier, 0); }
 
  private:
   template <class T>
@@ -142,15 +142,40 @@ class group {
     if (most == 0) throw error(text("stretto: group '", name_, "' has room for ", room_, " bytes, and one number of these takes ", static_cast<std::int64_t>(sizeof(T)), "; give it more room").str(), {.rank = rank_});
     for (std::int64_t from = 0; from < count; from += most) work(from, count - from < most ? count - from : most);
   }
+  enum class call : std::int32_t { all_reduce, reduce_scatter, all_gather, all_to_all, all_to_all_v, broadcast, barrier };
+  struct stamp {  // in front of each piece
+    call what;
+    std::int32_t size;
+    std::int64_t count;
+    friend bool operator==(const stamp&, const stamp&) = default;
+  };
+
   /// Everybody's piece is there when this returns, and stays until the exchange behind the next.
   template <class T>
-  void exchange(view<const T> piece) {
-    if (piece.count > 0) std::memcpy(t_.segment(*all_, rank_, step_), piece.first, bytes<T>(piece.count));
+  void exchange(view<const T> piece, call what, std::int64_t count) {
+    const stamp mine{what, static_cast<std::int32_t>(sizeof(T)), count};
+    auto* const to = static_cast<unsigned char*>(t_.segment(*all_, rank_, step_));
+    std::memcpy(to, &mine, sizeof mine);
+    if (piece.count > 0) std::memcpy(to + sizeof mine, piece.first, bytes<T>(piece.count));
     t_.publish(*all_, rank_, step_);
     t_.gathered(*all_, rank_, step_, [&](text& t) { t.add("the other members of group '", name_, "'"); });
     ++step_;
+    for (int member : members_) {
+      stamp other;
+      std::memcpy(&other, t_.from(*all_, member, step_ - 1), sizeof other);
+      if (other == mine) continue;
+      text t("stretto: in group '", name_, "'");
+      say(t, rank_, mine), say(t.add(" and"), member, other);
+      throw error(t.add("; let all members call the same function, for runs of one size and type").str(), {.rank = rank_});
+    }
   }
-  const void* of(int member) const { return t_.from(*all_, members_[static_cast<std::size_t>(member)], step_ - 1); }
+  static void say(text& t, int rank, const stamp& s) {
+    constexpr const char* names[] = {"all_reduce", "reduce_scatter", "all_gather", "all_to_all", "all_to_all_v", "broadcast", "barrier"};
+    t.add(" rank ", rank, " calls ", names[static_cast<int>(s.what)], " for ", s.count, " numbers of ", static_cast<std::int64_t>(s.size), " bytes");
+  }
+  const void* of(int member) const {
+    return static_cast<const unsigned char*>(t_.from(*all_, members_[static_cast<std::size_t>(member)], step_ - 1)) + sizeof(stamp);
+  }
   template <class T>
   T sum(std::int64_t i) const {
     T total = static_cast<const T*>(of(0))[i];
