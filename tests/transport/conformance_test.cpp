@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <utility>
@@ -39,7 +40,7 @@ enum class lie {
 /// `threads` that tells one lie. One class for all, because each class would compile the whole suite anew.
 class liar : public threads {
  public:
-  liar(int ranks, lie what) : threads(ranks, {.deadline = what == lie::is_late ? haste + 1.2 : haste}), lie_(what), wrote_(static_cast<std::size_t>(ranks), -1) {}
+  liar(int ranks, lie what) : threads(ranks, {.deadline = what == lie::is_late ? haste + 1.2 : haste}), lie_(what) {}
 
   void* fresh(channel& c, auto&& say) {
     if (lie_ == lie::hands_out_twice && c.shape.boxes > 1) {
@@ -74,10 +75,6 @@ class liar : public threads {
     if (lie_ == lie::forgets_steps && shape.depth > 2) shape.depth = 2;
     return threads::open_gathering(name, shape);
   }
-  void* segment(gathering& g, int rank, std::int64_t step) {
-    wrote_[static_cast<std::size_t>(rank)] = step;
-    return threads::segment(g, rank, step);
-  }
   void publish(gathering& g, int rank, std::int64_t step) {
     if (lie_ == lie::adds_as_they_come && g.shape.members.size() > 2) {
       if (rank == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -88,8 +85,14 @@ class liar : public threads {
   }
   void gathered(gathering& g, int who, std::int64_t step, auto&& say) {
     if (lie_ == lie::forgets_the_host && who == host()) std::this_thread::sleep_for(std::chrono::duration<double>(haste));
-    if (lie_ == lie::opens_the_barrier && who < host() && wrote_[static_cast<std::size_t>(who)] != step) return;  // who has brought nothing
+    if (lie_ == lie::opens_the_barrier && who < host() && calls_barrier(g, who, step)) return;
     threads::gathered(g, who, step, say);
+  }
+  /// A group's stamp begins with the call; the last of them is the barrier. Where a rank has sent nothing else, it is that.
+  bool calls_barrier(gathering& g, int rank, std::int64_t step) {
+    std::int32_t what = 0;
+    if (g.shape.bytes >= 16) std::memcpy(&what, threads::segment(g, rank, step), sizeof what);
+    return what == 6;
   }
   const void* from(gathering& g, int rank, std::int64_t step) {
     const std::lock_guard lock(mutex_);
@@ -124,7 +127,6 @@ class liar : public threads {
   };
   lie lie_;
   std::mutex mutex_;
-  std::vector<std::int64_t> wrote_;
   std::vector<arrival> came_;
   std::vector<std::pair<channel*, void*>> given_;
 };
@@ -234,6 +236,6 @@ TEST_CASE("a transport that breaks a promise of gatherings is told which") {
   t.accuse(lie::forgets_the_host, "publish doesn't wake who waits for the segments");
   t.accuse(lie::forgets_steps, "a gathering mixes up ranks or steps");
 #if !defined(__SANITIZE_THREAD__)  // which says so first
-  t.accuse(lie::opens_the_barrier, "barrier lets ranks through before all have come");
+  t.accuse(lie::opens_the_barrier, "collectives ended in an error: stretto: in group 'all' rank ");  // its stamp meets that of a call before
 #endif
 }
