@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What ranks tell each other when they are bound: a hash of the plan, of the cut and of the types at boundaries, which must
-// be equal; the parameters that each has; and the first values of tied ones.
+// What ranks tell each other when they are bound: a hash of the plan, of the cut, of the model's types and of the options,
+// which must be equal; the parameters that each has; and the first values of tied ones.
 //
 //     rank 0   plan 91c2…  cut 07e1…  types 55aa…
 //     rank 2   plan 91c2…  cut 1f00…  types 55aa…      refused: rank 2 is bound to another cut than rank 0

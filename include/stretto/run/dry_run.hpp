@@ -85,9 +85,7 @@ layer_sizes sizes_of(const Model& m, int l) {
 /// What the pipeline of these would ask for. Throws stretto::error as binding would.
 template <class Model>
 dry_report dry_run(const Model& m, const cut& c, const plan_view& order, bool recompute_all = false) {
-  if (c.layers() != m.size() || c.stages() != order.stages)
-    throw error(text("stretto: the cut is of ", c.layers(), " layers into ", c.stages(), " stages, the model has ", m.size(), " layers and the plan ", order.stages,
-                     " stages; cut the model into the plan's stages").str());
+  check_cut(c, m, order);
   require(check(order));
   const model_links links = links_of(m, c, recompute_all);
   const bool trains = order.passes->has(pass::backward_weight);
@@ -106,13 +104,12 @@ dry_report dry_run(const Model& m, const cut& c, const plan_view& order, bool re
       for (int l = first; l < last; ++l) {
         const auto k = static_cast<std::size_t>(l - first);
         const detail::layer_sizes& z = of(l);
-        const bool inner = l + 1 < last || last == m.size();
         rank.parameters += z.parameters;
         rank.kept += s.slots * ((shape.keeps_output(k, trains) ? z.output : 0) + (shape.keeps_saved(k, trains) ? z.saved : 0) + (shape.given_inside(k) ? z.given : 0)) +
                      s.carries * z.carry;
-        rank.workspace += s.workspaces * (((inner || shape.again(k)) && (!shape.keeps_output(k, trains) || shape.again(k)) ? z.output : 0) +
+        rank.workspace += s.workspaces * ((shape.spares_output(k, trains) ? z.output : 0) +
                                           (!shape.keeps_saved(k, trains) ? z.saved : 0) + (m.row(l).gives && shape.again(k) && trains ? z.given : 0) +
-                                          (inner && trains ? z.gradient : 0) + (m.row(l).gives && trains && shape.goes_back(k) ? z.given_gradient : 0));
+                                          (shape.inner(k) && trains ? z.gradient : 0) + (m.row(l).gives && trains && shape.goes_back(k) ? z.given_gradient : 0));
       }
     }
   }

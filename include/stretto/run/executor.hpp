@@ -106,7 +106,7 @@ class executor {
   /// How many entries have ended, for who watches.
   std::int64_t ended() const { return ended_.load(std::memory_order_relaxed); }
 
-  /// " step 3 (0F2)", or nothing between steps. Any thread may ask.
+  /// " step 3 (0F2)", or that the step is at its end. Any thread may ask.
   void name_entry(text& t) const {
     const work_item* const now = now_.load(std::memory_order_relaxed);
     if (now != nullptr) t.add(" step ", now->entry, " (", name_of(b_.load(std::memory_order_relaxed)->work.passes, now->what).str(), ")");

@@ -41,6 +41,14 @@ struct model_links {
   std::vector<stage_pair> pairs;        ///< stages that values join
 };
 
+/// Throws stretto::error where the cut is of another model, or for another plan.
+template <class Model>
+void check_cut(const cut& c, const Model& m, const plan_view& p) {
+  if (c.layers() != m.size() || c.stages() != p.stages)
+    throw error(text("stretto: the cut is of ", c.layers(), " layers into ", c.stages(), " stages, the model has ", m.size(), " layers and the plan ", p.stages,
+                     " stages; cut the model into the plan's stages").str());
+}
+
 /// Throws stretto::error where neighbours on a route don't fit, its ends aren't the model's, or a gradient couldn't come back.
 template <class Model>
 void check_routes(const plan_view& p, const Model& m, const cut& c, int first_trained) {

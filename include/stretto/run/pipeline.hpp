@@ -197,9 +197,7 @@ class pipeline {
     transport_.enter(transport_.host());
     for (int r = 0; r < transport_.ranks(); ++r) alone_ = alone_ && transport_.local(r);
     try {
-      if (cut_.layers() != model_.size() || cut_.stages() != order.stages)
-        throw error(text("stretto: the cut is of ", cut_.layers(), " layers into ", cut_.stages(), " stages, the model has ", model_.size(), " layers and the plan ", order.stages,
-                         " stages; cut the model into the plan's stages").str());
+      check_cut(cut_, model_, order);
       if (order.ranks != transport_.ranks())
         throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
       require(check(order));

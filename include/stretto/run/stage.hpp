@@ -97,6 +97,10 @@ class stage_shape {
   }
   /// Whether a layer is done again together with the one before it: where nothing but the stage's input is kept.
   bool chained(std::size_t k) const { return whole_ && k > active; }
+  /// Whether what a layer gives stays in the stage: the model's last output, too.
+  bool inner(std::size_t k) const { return k + 1 < rows.size() || ends; }
+  /// Whether a workspace has room for a layer's output: where no slot keeps it, or where its forward is done again.
+  bool spares_output(std::size_t k, bool trains) const { return again_[k] || (inner(k) && !keeps_output(k, trains)); }
   bool keeps_saved(std::size_t k, bool trains) const { return trains && k >= active && !again_[k]; }
   bool given_inside(std::size_t k) const {
     for (const taken& t : taken_from_)

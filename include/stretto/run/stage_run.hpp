@@ -43,11 +43,11 @@ class stage_run {
       w.given_gradient.assign(n, &none_);
       for (std::size_t k = 0; k < n; ++k) {
         const layer_row& row = *s.rows[k];
-        const bool inner = k + 1 < n || s.ends, back = trains_ && s.goes_back(k);
-        w.outputs.push_back((inner || s.again(k)) && (!s.keeps_output(k, trains_) || s.again(k)) ? keep(row.output, s.layers[k]) : nullptr);
+        const bool back = trains_ && s.goes_back(k);
+        w.outputs.push_back(s.spares_output(k, trains_) ? keep(row.output, s.layers[k]) : nullptr);
         w.saved.push_back(!s.keeps_saved(k, trains_) ? keep(row.saved, s.layers[k]) : nullptr);
         w.given.push_back(row.gives && s.again(k) && trains_ ? keep(row.given, s.layers[k]) : nullptr);
-        w.gradients.push_back(inner && trains_ ? like(row.output, row.gradient, s.layers[k]) : nullptr);
+        w.gradients.push_back(s.inner(k) && trains_ ? like(row.output, row.gradient, s.layers[k]) : nullptr);
         w.given_gradients.push_back(row.gives && back ? like(row.given, row.given_gradient, s.layers[k]) : nullptr);
         w.taken_gradients.push_back(nullptr);
       }

@@ -8,8 +8,8 @@
 //     sequential(…, recompute(repeat<block>(12, width)), …)                       of each of these nothing but its input is kept
 //     sequential(…, layer<head>(…).named("head"))                                 m.find("head") == 13
 // layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed, with its layer_index in front where
-// its constructor takes that. Neighbouring types are checked when
-// this compiles: a cut may lie between any two layers, so what one gives must be what the next takes.
+// its constructor takes that. Neighbouring types are checked when this compiles: a cut may lie between any two layers, so what
+// one gives must be what the next takes. Cost: finding layer i walks the recipes; nothing does while steps run.
 #pragma once
 
 #include <cstdint>
