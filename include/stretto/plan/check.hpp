@@ -21,7 +21,7 @@ namespace detail {
 
 struct silent {
   constexpr void begin(int) {}
-  constexpr void input(int, const stretto::input&) {}
+  constexpr void input(int, const stretto::input&, const action&) {}
   constexpr void end(int, std::int64_t, const action*, int) {}
 };
 

@@ -130,8 +130,8 @@ struct walk_state {
   }
 };
 
-/// Walks the orders as far as they go. The visitor hears begin(rank) when an entry (or pair) is looked at, input(rank, i)
-/// for each of its inputs that is there, and end(rank, step, first, count) when it runs. Returns whether all lists ended.
+/// Walks the orders as far as they go. The visitor hears begin(rank) when an entry (or pair) is looked at, input(rank, i, a)
+/// for each input i of action a that is there, and end(rank, step, first, count) when it runs. Returns whether all lists ended.
 template <class Visitor>
 constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor& on) {
   const std::int64_t queues = static_cast<std::int64_t>(p.ranks) * s.lanes;
@@ -162,7 +162,7 @@ constexpr bool walk(const plan_view& p, const wiring& w, walk_state& s, Visitor&
             blocked = in.rank * s.lanes + s.lane_of[in.pass];
             return false;
           }
-          on.input(rank, in);
+          on.input(rank, in, a[i]);
           return true;
         });
       if (blocked >= 0) break;
