@@ -43,7 +43,7 @@ class flow_maker {
 
   // The visitor of the walk that counts objects.
   void begin(int) {}
-  void input(int rank, const stretto::input& in) {
+  void input(int rank, const stretto::input& in, const action&) {
     if (in.rank == rank) return;
     const std::int32_t* from = &seen_[static_cast<std::size_t>(w.node(in) * p.ranks)];
     std::int32_t* mine = &clock_[static_cast<std::size_t>(rank * p.ranks)];
