@@ -380,6 +380,8 @@ TEST_CASE("random graphs, routes, lanes and orders: verdict, times, messages and
     REQUIRE(f.messages == expected.messages);
 
     const program q = lower(p);
+    for (const int k : {0, 1, 3})  // a receive passes no group's pass, and stands in no pair
+      CHECK(check(lower(p, {.receives = {k}, .links = links::bounded<0>}), links::bounded<0>).ok());
     REQUIRE(std::string(check(q).sentence()) == "");
     REQUIRE(q.actions.size() == p.actions.size() + 2 * expected.messages);
     REQUIRE(simulate(q, prices).makespan == f.makespan);

@@ -109,7 +109,7 @@ class executor {
   /// " step 3 (0F2)", or that the step is at its end. Any thread may ask.
   void name_entry(text& t) const {
     const work_item* const now = now_.load(std::memory_order_relaxed);
-    if (now != nullptr) t.add(" step ", now->entry, " (", name_of(b_.load(std::memory_order_relaxed)->work.passes, now->what).str(), ")");
+    if (now != nullptr) t.add(" step ", now->entry, " (", naming(b_.load(std::memory_order_relaxed)->work)(now->what).str(), ")");
     else t.add(" the end of a step");
   }
 

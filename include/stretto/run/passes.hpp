@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What running adds to a plan: the end of a training step as passes, and skip connections between layers as edges.
+// What running makes of a plan: the end of a training step as passes (NORM and UPDATE, see plan/update.hpp), skip connections
+// between layers as edges, and the passes of overlapped pairs one behind the other.
 //
 //     consumer   relation        producer
-//     NORM       same_place      W           a rank adds up what it knows of its gradients
-//     UPDATE     same_place      NORM        and updates its weights; where gradients are clipped or weights are tied:
-//     UPDATE     group           NORM        when all ranks' sums are there
-//     F          previous_step   UPDATE      the next step sees the new weights: no barrier between steps
 //     F          skip            F           message SKIP_A, for each two stages that a skip connection joins
 //     I          skip            I           message SKIP_A_B, its gradient
 // Cost: two entries a rank, and a message for each micro-batch and two stages.
@@ -14,9 +11,11 @@
 
 #include <vector>
 
-#include <stretto/core/array.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/plan/graph.hpp>
 #include <stretto/plan/plan.hpp>
+#include <stretto/plan/plan_like.hpp>
+#include <stretto/plan/update.hpp>
 
 namespace stretto::inline v0 {
 
@@ -43,16 +42,17 @@ struct runnable_plan {
 
 inline runnable_plan make_runnable(const plan_view& p, const run_passes& what) {
   runnable_plan out;
-  plan& o = out.order;
-  o.passes = *p.passes;
-  graph& g = o.passes;
   if (what.update) {
-    out.norm = g.add(pass_kind{.name = "NORM", .by = scope::rank, .per = share::step});
-    out.update = g.add(pass_kind{.name = "UPDATE", .by = scope::rank, .per = share::step});
-    g.add(edge{out.norm, relation::same_place, pass::backward_weight});
-    g.add(edge{out.update, what.together ? relation::group : relation::same_place, out.norm});
-    g.add(edge{pass::forward, relation::previous_step, out.update});
+    updated_plan u = add_update(p, what.together ? update_rule::together : update_rule::each);
+    out.order = static_cast<plan&&>(u.order);
+    out.norm = u.norm;
+    out.update = u.update;
+  } else {
+    out.order = copied(p);
   }
+  for (action& a : out.order.actions)  // a rank of one lane runs them in turn, and hands on what the first gives at once
+    if (a.kind == role::run_with_next) a.kind = role::run;
+  graph& g = out.order.passes;
   for (std::size_t i = 0; i < what.skips.size(); ++i) {
     const stage_pair& s = what.skips[i];
     text name("SKIP_");
@@ -62,28 +62,6 @@ inline runnable_plan make_runnable(const plan_view& p, const run_passes& what) {
     name.add("_B");
     out.skip_gradient_rows.push_back(!back ? -1 : g.add(edge{pass::backward_input, relation::skip, pass::backward_input, label(name.str()), hops::all, s.to, s.from}));
   }
-  o.ranks = p.ranks;
-  o.stages = p.stages;
-  o.micro_batches = p.micro_batches;
-  o.slices = p.slices;
-  o.name = p.name;
-  o.routes = p.routes;
-  o.groups = p.groups;
-  std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
-  if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
-  o.ints = heap_array<std::int32_t>(ints);
-  for (std::int64_t i = 0; i < ints; ++i) o.ints[i] = p.route_ints[i];
-  o.rows = heap_array<std::int64_t>(p.ranks + 1, 0);
-  o.actions = heap_array<action>(p.actions.count + (what.update ? 2 * static_cast<std::int64_t>(p.ranks) : 0));
-  std::int64_t at = 0;
-  for (int r = 0; r < p.ranks; ++r) {
-    o.rows[r] = at;
-    for (const action& a : p.order(r)) o.actions[at++] = a;
-    if (!what.update) continue;
-    o.actions[at++] = action::of(out.norm, r, 0);
-    o.actions[at++] = action::of(out.update, r, 0);
-  }
-  o.rows[p.ranks] = at;
   return out;
 }
 

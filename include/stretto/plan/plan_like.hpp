@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A plan made from another: the same graph, sizes, routes and groups, and lists of its own.
+//
+//     plan q = plan_like(p);                              everything but the lists
+//     plan q = copied(p);                                 the lists, too
+//     plan q = rewritten(p, [](int rank, view<const action> list, auto&& put) { … put(a) … });
+// Cost: a copy of the tables, and of what is put.
+#pragma once
+
+#include <cstdint>
+
+#include <stretto/core/array.hpp>
+#include <stretto/plan/plan.hpp>
+
+namespace stretto::inline v0 {
+
+/// All of a plan but its lists, and not `lowered`, which is for the lists to say.
+constexpr plan plan_like(const plan_view& p) {
+  plan out;
+  out.passes = *p.passes;
+  out.ranks = p.ranks;
+  out.stages = p.stages;
+  out.micro_batches = p.micro_batches;
+  out.slices = p.slices;
+  out.name = p.name;
+  out.routes = p.routes;
+  out.groups = p.groups;
+  std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
+  if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
+  out.ints = heap_array<std::int32_t>(ints);
+  for (std::int64_t i = 0; i < ints; ++i) out.ints[i] = p.route_ints[i];
+  return out;
+}
+
+/// The plan with what write(rank, list, put) puts as the list of each rank.
+template <class Write>
+constexpr plan rewritten(const plan_view& p, Write&& write) {
+  plan out = plan_like(p);
+  out.rows = heap_array<std::int64_t>(p.ranks + 1, 0);
+  grow_array<action> all;
+  for (int r = 0; r < p.ranks; ++r) {
+    write(r, p.order(r), [&](const action& a) { all.push_back(a); });
+    out.rows[r + 1] = all.size();
+  }
+  out.actions = heap_array<action>(all.size());
+  for (std::int64_t i = 0; i < all.size(); ++i) out.actions[i] = all[i];
+  return out;
+}
+
+/// A plan of one's own, of what a view shows.
+constexpr plan copied(const plan_view& p) {
+  plan out = plan_like(p);
+  out.rows = heap_array<std::int64_t>(p.ranks + 1);
+  out.actions = heap_array<action>(p.actions.count);
+  for (int r = 0; r <= p.ranks; ++r) out.rows[r] = p.rows[r];
+  for (std::int64_t i = 0; i < p.actions.count; ++i) out.actions[i] = p.actions[i];
+  return out;
+}
+
+namespace detail {
+
+/// How many entries run as one from `i` on: a pair is two.
+constexpr int unit_at(const view<const action>& list, std::int64_t i) {
+  return list[i].kind == role::run_with_next && i + 1 < list.count ? 2 : 1;
+}
+
+}  // namespace detail
+
+}  // namespace stretto::inline v0
