@@ -9,6 +9,7 @@
 //     PASS    := the name of a pass of the graph, or SEND_ or RECV_ and the name of an edge's messages
 //     route   := "route" (stage @ rank)… : (micro-batch [- micro-batch])…        rows behind those of the ranks
 //     group   := "group" rank…                                                   likewise
+// What other tools do differently, csv_dialect.hpp lists; to_csv(plan, csv_dialect::torch) writes for them.
 // Nothing is an idle cell: it is read and dropped; blanks around cells are, too, and a row may end in CR LF. Else reading
 // is strict: what isn't in the grammar is an error with line and column, never skipped. Extensions beyond torch's grammar:
 // s, the slice; where one pass sends to several places, > and the place (3SEND_S0>2); and routes. Several that pass all
@@ -20,18 +21,50 @@
 #include <string>
 #include <string_view>
 
+#include <stretto/core/error.hpp>
 #include <stretto/plan/csv_reader.hpp>
 #include <stretto/plan/plan.hpp>
 #include <stretto/plan/verdict.hpp>
 
 namespace stretto::inline v0 {
 
-/// The plan's lists as CSV. @post read_csv gives them back, where the plan lacks nothing.
-inline std::string to_csv(const plan_view& p) {
+namespace detail {
+
+/// What of a plan a dialect has no way to write; empty where it can write all.
+inline text unwritable(const plan_view& p, csv_dialect d) {
+  const graph& g = *p.passes;
+  if (d == csv_dialect::own) return {};
+  if (p.slices > 1) return text("slices");
+  if (p.routes > 1) return text("several routes");
+  if (!in_turn(p.route(0))) return text("a route that doesn't pass all stages in turn");
+  if (p.groups > 0) return text("groups of ranks");
+  for (const action& a : p.actions) {
+    const bool message = a.is_message(), known = message || g.has(a.pass);
+    const std::string_view name = message ? g.edges[a.pass].message.str() : known ? g.passes[a.pass].name.str() : std::string_view();
+    if (a.kind == role::run_with_next && d == csv_dialect::old) return text("overlapped pairs");
+    if (message ? !holds_message(d, name) || fans_out(g, a.pass) : !known || !holds_pass(d, name)) return text("the action ", name_of(g, a).str());
+  }
+  return {};
+}
+
+}  // namespace detail
+
+/// The plan's lists as CSV. Throws stretto::error where the dialect can't write what the plan has.
+/// @post read_csv gives them back, where the plan lacks nothing.
+inline std::string to_csv(const plan_view& p, csv_dialect dialect = csv_dialect::own) {
   const naming name(p);
   std::string out;
   if (p.ranks == 0) return out;
+  if (const text what = detail::unwritable(p, dialect); !what.empty())
+    throw error(text("stretto: the plan has ", what.str(), ", which the dialect ", name_of(dialect), " can't write; write it in the dialect own").str());
   const auto cell = [&](const action& a) {
+    const std::string_view kind = a.is_message() || !p.passes->has(a.pass) ? std::string_view() : p.passes->passes[a.pass].name.str();
+    if (const std::string_view letters = detail::letters_of(dialect, kind); letters != kind) {
+      out += std::to_string(a.stage);
+      out += letters;
+      out += std::to_string(a.micro_batch);
+      return;
+    }
     out += name(a).str();
     if (a.kind == role::send && detail::fans_out(*p.passes, a.pass)) {
       out += '>';

@@ -5,7 +5,8 @@
 //
 //     csv_result r = read_csv("0F0,0B0\n1F0,1B0\n");
 //     if (!r.ok()) …r.sentence()…               stretto: line 1 column 5: …
-// What a file may name is bounded by its length, so no small file can ask for much memory. Cost: O(characters).
+// What a file may name is bounded by its length, so no small file can ask for much memory. Cost: O(characters). Texts of
+// other tools: plan/csv_dialect.hpp.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <stretto/core/text.hpp>
+#include <stretto/plan/csv_dialect.hpp>
 #include <stretto/plan/draft.hpp>
 #include <stretto/plan/wiring.hpp>
 
@@ -29,14 +31,9 @@ struct csv_result {
 
 namespace detail {
 
-/// Whether messages of this row go from one pass to several places.
-constexpr bool fans_out(const graph& g, int row) {
-  return row < g.edge_count && (g.edges[row].how == relation::first_hop || g.edges[row].how == relation::last_hop);
-}
-
 class csv_reader {
  public:
-  constexpr csv_reader(std::string_view source, const graph& kinds) : in(source) { out.value.kinds = kinds; }
+  constexpr csv_reader(std::string_view source, const graph& kinds, csv_dialect d) : in(source), dialect(d) { out.value.kinds = kinds; }
 
   constexpr csv_result read() {
     while (out.ok() && at < in.size()) row();
@@ -46,6 +43,8 @@ class csv_reader {
   }
 
  private:
+  static constexpr char quote = 34;
+
   struct origin {
     unsigned row;     // of the entry: its rank
     unsigned long index;
@@ -76,20 +75,26 @@ class csv_reader {
 
   constexpr void row() {
     blanks();
-    if (peek() == 'r') return route_row();
-    if (peek() == 'g') return group_row();
+    if (own() && peek() == 'r') return route_row();
+    if (own() && peek() == 'g') return group_row();
     if (!out.value.hops_of.empty() || !out.value.members_of.empty())
       return fail("a rank's row stands behind those of routes or groups; put it before them");
     out.value.order_of.emplace_back();
-    if (end_of_row()) return fail("the row is empty; write a single comma for a rank that has nothing to do, or take the row out");
+    if (own() && end_of_row()) return fail("the row is empty; write a single comma for a rank that has nothing to do, or take the row out");
     while (out.ok()) {
       blanks();
-      if (peek() == '(')
+      const bool quoted = !own() && peek() == quote;
+      at += quoted;
+      blanks();
+      if (peek() == '(' && dialect != csv_dialect::old)
         pair();
-      else if (peek() != ',' && !end_of_row())
+      else if (peek() != ',' && !end_of_row() && !(quoted && peek() == quote))
         cell(false);
       blanks();
+      if (quoted && out.ok() && peek() != quote) unexpected("the closing quote of a cell");
       if (!out.ok()) return;
+      at += quoted;
+      blanks();
       if (end_of_row()) break;
       if (peek() != ',') return unexpected("a comma or the end of the row");
       ++at;
@@ -227,21 +232,22 @@ class csv_reader {
     action a{};
     a.stage = stage;
     a.kind = joined ? role::run_with_next : role::run;
-    int index = g.find(name);
-    if (index < 0 && (name.substr(0, 5) == "SEND_" || name.substr(0, 5) == "RECV_")) {
+    const std::string_view meant = pass_of(dialect, name);
+    int index = meant.empty() ? -1 : g.find(meant);
+    if (index < 0 && (name.substr(0, 5) == "SEND_" || name.substr(0, 5) == "RECV_") && holds_message(dialect, name.substr(5))) {
       index = g.find_message(name.substr(5));
       a.kind = name[0] == 'S' ? role::send : role::receive;
     }
     if (index < 0) {
       at = letters;
-      return fail("'", name, "' is no pass of this graph; it has ", known());
+      return fail(unknown_pass(dialect, g, name).str());
     }
     a.pass = static_cast<pass_id>(index);
     if (a.is_message() || g.passes[index].per != share::step) {
-      if (peek() >= 'a' && peek() <= 'z') o.letter = in[at++] - 'a';
+      if (own() && peek() >= 'a' && peek() <= 'z') o.letter = in[at++] - 'a';
       a.micro_batch = number("a micro-batch number");
       if (!out.ok()) return;
-      if (peek() == 's') {
+      if (own() && peek() == 's') {
         ++at;
         const int slice = number("a slice number");
         if (!out.ok()) return;
@@ -249,7 +255,7 @@ class csv_reader {
         a.slice = static_cast<std::uint16_t>(slice);
       }
       a.peer = a.is_message() ? -1 : 0;
-      if (peek() == '>') {
+      if (own() && peek() == '>') {
         if (a.kind != role::send || !fans_out(g, a.pass)) return fail("'>' names the receiver of a send whose pass sends to several places, and this is none");
         ++at;
         a.peer = number("the stage or rank that receives");
@@ -261,15 +267,7 @@ class csv_reader {
     messages += a.is_message();
   }
 
-  constexpr std::string_view known() {
-    if (!names.empty()) return names.str();
-    const graph& g = out.value.kinds;
-    for (int p = 0; p < g.pass_count; ++p)
-      if (g.has(p)) names.add(names.empty() ? "" : " ", g.passes[p].name);
-    for (int e = 0; e < g.edge_count; ++e)
-      if (!g.edges[e].message.empty()) names.add(" SEND_", g.edges[e].message, " RECV_", g.edges[e].message);
-    return names.str();
-  }
+  constexpr bool own() const { return dialect == csv_dialect::own; }
 
   constexpr action& entry(const origin& o) { return out.value.order_of[o.row][o.index]; }
 
@@ -367,14 +365,15 @@ class csv_reader {
   std::int64_t messages = 0;
   csv_result out;
   std::vector<origin> origins;
-  text names;
+  csv_dialect dialect;
 };
 
 }  // namespace detail
 
 /// Reads a plan from CSV.
-constexpr csv_result read_csv(std::string_view source, const graph& kinds = training()) {
-  return detail::csv_reader(source, kinds).read();
+constexpr csv_result read_csv(std::string_view source, const graph& kinds = training(), csv_dialect dialect = csv_dialect::own) {
+  return detail::csv_reader(source, kinds, dialect).read();
 }
+constexpr csv_result read_csv(std::string_view source, csv_dialect dialect) { return read_csv(source, training(), dialect); }
 
 }  // namespace stretto::inline v0
