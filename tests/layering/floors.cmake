@@ -3,7 +3,7 @@
 # The floor of each room. A header includes its own room and lower floors only.
 set(STRETTO_FLOORS
     core=0
-    plan=1 schedule=1 tensor=1 numeric=1
+    plan=1 schedule=1 draw=1 tensor=1 numeric=1
     host=2 cuda=2
     stage=3 transport=3
     run=4 parallel=4
@@ -11,7 +11,8 @@ set(STRETTO_FLOORS
 
 # Rooms on one floor that may see each other, from>to.
 set(STRETTO_NEIGHBOURS
-    schedule>plan)  # a schedule writes the actions of a plan
+    schedule>plan   # a schedule writes the actions of a plan
+    draw>plan)      # a picture shows one
 
 # Headers of other libraries, each with the one header of Stretto that may include it.
 set(STRETTO_PLACES
@@ -22,7 +23,7 @@ set(STRETTO_BANNED iostream)
 
 # Too dear for the budget of the header on the left: it must not reach the one on the right by any path.
 set(STRETTO_APART
-    plan.hpp>plan/render.hpp plan.hpp>plan/csv.hpp)
+    plan.hpp>plan/render.hpp plan.hpp>plan/csv.hpp plan.hpp>draw/timeline.hpp run.hpp>draw/timeline.hpp)
 
 set(STRETTO_MOST_LINES 400)
 set(STRETTO_MEDIAN_LINES 150)

@@ -5,9 +5,10 @@
 //     rank 0 | F0 F1       B0--- B1---
 //     rank 1 |    F0 B0--- F1 B1---
 // An action's name stands at its start and dashes fill the rest of its time; idle time is blank. Names carry the stage
-// (2F0) where a rank owns several. What runs on other lanes than compute has rows of its own below the rank's, a lane each. The unit is the largest that divides every start and end, or, where none does to a
-// sixteenth of the shortest pass, that shortest pass; then times are rounded, and a last line says so. Cost: O(ranks ×
-// columns).
+// (2F0) where a rank owns several. What runs on other lanes than compute has rows of its own below the rank's, a lane each.
+// The unit is the largest that divides every start and end, or, where none does to a sixteenth of the shortest pass, that
+// shortest pass; then times are rounded, and a last line says so. On a terminal cells may have colours instead of dashes,
+// by pass and chunk, and rows may be cut to its width. Cost: O(ranks × columns).
 #pragma once
 
 #include <cmath>
@@ -16,17 +17,49 @@
 #include <string>
 #include <vector>
 
+#include <stretto/plan/colour.hpp>
 #include <stretto/plan/simulate.hpp>
 
 namespace stretto::inline v0 {
 
+struct grid_options {
+  bool colours = false;  ///< as terminals of 256 colours take them; they read alike on dark and on light
+  int width = 0;         ///< columns of the terminal, longer rows are cut and a last line says so; 0: whole rows
+};
+
 namespace detail {
 
-/// An action in the picture.
+/// An action in the picture, or an overlapped pair.
 struct bar {
   std::int64_t from, to;
   std::string name;
+  colour first, second;
+  std::size_t split;  ///< where the name of the second begins, behind all else where there is none
 };
+
+/// How many stages of a rank are below one: which of them it is, and for p.stages how many they are.
+inline int chunk_of(const plan_view& p, int rank, int stage) {
+  int chunk = 0;
+  for (int s = 0; s < stage; ++s) {
+    bool here = false;
+    for (int i = 0; i < p.routes && !here; ++i) here = p.route(i).rank_of(s) == rank;
+    chunk += here ? 1 : 0;
+  }
+  return chunk;
+}
+
+/// The escape that begins a cell.
+inline std::string escape_of(const colour& c) {
+  return std::string("\x1b[38;5;") + (c.takes_white_text() ? "231" : "16") + ";48;5;" + std::to_string(c.of_256()) + "m";
+}
+
+/// A cell in its colours, where every column stands for itself. Columns from `most` on are left out.
+inline void put_cell(std::string& row, const bar& b, const std::string& cell, std::size_t most) {
+  const std::size_t shown = cell.size() < most ? cell.size() : most, split = b.split < shown ? b.split : shown;
+  if (split > 0) row += escape_of(b.first) + cell.substr(0, split);
+  if (split < shown) row += escape_of(b.second) + cell.substr(split, shown - split);
+  if (shown > 0) row += "\x1b[0m";
+}
 
 /// The column unit of a grid, and whether every start and end is a multiple of it.
 struct grid_unit {
@@ -55,7 +88,7 @@ inline grid_unit unit_of(const forecast& f) {
 
 /// The timeline of a plan as text. Messages are not drawn, nor passes that take no time. Throws stretto::error with the
 /// check's sentence where the plan can't run to its end, and where the picture would be wider than 100,000 columns.
-inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
+inline std::string to_grid(const plan_view& p, const costs& prices = costs(), const grid_options& how = {}) {
   const forecast f = simulate(p, prices, holding(), {.record = true});
   const auto [unit, exact] = detail::unit_of(f);
   bool with_stage = false;
@@ -73,12 +106,16 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
       std::string name(name_of(*p.passes, a).str());
       const bool by_stage = p.passes->passes[a.pass].by == scope::stage;
       if (!with_stage || !by_stage) name.erase(0, name.find_first_not_of("0123456789"));
-      const bar b{std::llround(f.starts[k] / unit), std::llround(f.ends[k] / unit), name};
+      const colour shade = by_stage ? colour_of(a.pass, detail::chunk_of(p, r, a.stage), detail::chunk_of(p, r, p.stages)) : colour_of(a.pass);
+      const bar b{std::llround(f.starts[k] / unit), std::llround(f.ends[k] / unit), name, shade, shade, std::string::npos};
       auto& row = bars[static_cast<std::size_t>(r) * lane_count + static_cast<std::size_t>(p.passes->passes[a.pass].on)];
-      if (i > 0 && list[i - 1].kind == role::run_with_next)
+      if (i > 0 && list[i - 1].kind == role::run_with_next && !row.empty() && row.back().from == b.from) {
+        row.back().split = row.back().name.size() + 1;
+        row.back().second = shade;
         row.back().name += "|" + name;
-      else
+      } else {
         row.push_back(b);
+      }
     }
   }
   for (const auto& row : bars)
@@ -89,24 +126,34 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs()) {
     }
   std::string out;
   const std::size_t digits = std::to_string(p.ranks - 1).size(), cell = width + 1;
+  const std::size_t most = how.width > 0 ? static_cast<std::size_t>(how.width) : std::string::npos;
+  std::size_t longest = 0;
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const bool compute = i % lane_count == 0;
     if (!compute && bars[i].empty()) continue;
     const std::string number = compute ? std::to_string(i / lane_count) : "";
     std::string row = (compute ? "rank " : "     ") + std::string(digits - number.size(), ' ') + number + " | ";
     const std::size_t left = row.size();
+    std::size_t columns = left;
     for (const bar& b : bars[i]) {
       const std::size_t at = left + static_cast<std::size_t>(b.from) * cell;
-      if (row.size() < at) row.append(at - row.size(), ' ');
-      std::size_t room = static_cast<std::size_t>(b.to - b.from) * cell;
-      room = room > 0 ? room - 1 : 0;
-      row += b.name;
-      if (room > b.name.size()) row.append(room - b.name.size(), '-');
-      row += ' ';
+      const std::size_t room = static_cast<std::size_t>(b.to - b.from) * cell;
+      std::string words = b.name;
+      if (room > words.size() + 1) words.append(room - 1 - words.size(), how.colours ? ' ' : '-');
+      if (columns < at && columns < most) row.append((at < most ? at : most) - columns, ' ');
+      columns = columns < at ? at : columns;
+      const std::size_t fits = columns < most ? most - columns : 0;
+      if (how.colours) detail::put_cell(row, b, words, fits);
+      else row.append(words, 0, fits);
+      columns += words.size();
+      longest = columns > longest ? columns : longest;
+      if (columns < most) row += ' ';
+      ++columns;
     }
     while (row.back() == ' ') row.pop_back();
     out += row + "\n";
   }
+  if (longest > most) out += "(rows are cut at column " + std::to_string(most) + " of " + std::to_string(longest) + ")\n";
   if (!exact) {
     char number[32];
     std::snprintf(number, sizeof number, "%g", unit);
