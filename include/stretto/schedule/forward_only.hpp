@@ -22,6 +22,7 @@ struct forward_only {
   static constexpr const char* needs = "any ranks, micro-batches, chunks and slices";
   static constexpr bool takes_chunks = true;
   static constexpr bool takes_slices = true;
+  static constexpr sizes picture{2, 4};
 
   constexpr graph passes(const sizes&) const { return inference(); }
 

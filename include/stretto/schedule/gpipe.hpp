@@ -22,6 +22,7 @@ struct gpipe {
   static constexpr const char* name = "gpipe";
   static constexpr const char* summary = "all forward passes, then all backward passes";
   static constexpr const char* needs = "any ranks and micro-batches";
+  static constexpr sizes picture{3, 3};
 
   drain_order drain = drain_order::ascending;
 

@@ -25,6 +25,7 @@ struct interleaved_one_f_one_b {
   static constexpr const char* summary = "1F1B over several chunks a rank, depth first";
   static constexpr const char* needs = "any ranks, micro-batches and chunks; a group N: ranks <= N <= micro-batches, no rest of 1 to ranks - 1";
   static constexpr bool takes_chunks = true;
+  static constexpr sizes picture{2, 4, 2};
 
   int group = 0;  ///< micro-batches a group; 0 for rounds
 

@@ -21,6 +21,7 @@ struct one_f_one_b {
   static constexpr const char* name = "1f1b";
   static constexpr const char* summary = "one forward, one backward, once the pipeline is full";
   static constexpr const char* needs = "any ranks and micro-batches";
+  static constexpr sizes picture{3, 5};
 
   constexpr refusal refuses(const sizes& z) const { return one_chunk_whole(z); }
 
