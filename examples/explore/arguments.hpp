@@ -124,7 +124,7 @@ class arguments {
 
   /// The next word that is no flag, or "".
   std::string word() {
-    if (words_.empty() || words_.front().substr(0, 2) == "--") return "";
+    if (words_.empty() || (words_.front().size() > 1 && words_.front()[0] == '-')) return "";
     std::string w = words_.front();
     words_.erase(words_.begin());
     return w;
