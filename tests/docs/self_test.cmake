@@ -73,3 +73,6 @@ try(errors.cmake "a lacking message" "words.hpp:51 can say 'stretto: found numbe
 try(errors.cmake "a message that nobody says" "'nobody says this' is nowhere" "# Messages\n${rows}| `stretto: nobody says this` | cause | fix |\n")
 string(REPLACE "fault::deadlock" "fault::lock" page "${rows}")
 try(errors.cmake "a fault without a row" "has no row for `fault::deadlock`" "# Messages\n${page}")
+file(WRITE "${WORK}/include/stretto/draw/picture.hpp" "out += \"<rect of a box>\";\nauto script = R\"js(\"a sentence of a script\")js\";\nthrow error(text(\"stretto: found \", n,\n            \" boxes too many; draw fewer\").str());\nout += \"<path of a line>\";\n")
+try(errors.cmake "a message beside markup" "picture.hpp:4 can say 'boxes too many; draw fewer', which" "# Messages\n${rows}")
+try(errors.cmake "markup and a script" "" "# Messages\n${rows}| `stretto: found … boxes too many; draw fewer` | cause | fix |\n")

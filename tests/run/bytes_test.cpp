@@ -26,19 +26,19 @@ struct expected {
 };
 expected between(const plan_view& p, const cut& c, int from, int to) {
   expected e;
-  const route_view r = p.route(0);
+  if (from == to) return e;
   const bool trains = p.passes->has(pass::backward_weight);
-  std::int64_t crossings = 0;
-  for (int s = 0; s + 1 < c.stages(); ++s) {
-    crossings += r.rank_of(s) == from && r.rank_of(s + 1) == to;
-    crossings += trains && r.rank_of(s) == to && r.rank_of(s + 1) == from;
-  }
   const int home = c.stage_of(giver), first = c.stage_of(takers[0]), second = c.stage_of(takers[1]);
-  const auto joins = [&](int a, int b, int x, int y) { return a != b && r.rank_of(a) == x && r.rank_of(b) == y; };
-  crossings += joins(home, first, from, to) + (second != first && joins(home, second, from, to));
-  if (trains) crossings += joins(home, first, to, from) + joins(home, second, to, from);
-  if (from == to) crossings = 0;
-  e.messages = crossings * p.micro_batches;
+  for (int m = 0; m < p.micro_batches; ++m) {
+    const route_view r = p.route_of(m);
+    for (int s = 0; s + 1 < c.stages(); ++s) {
+      e.messages += r.rank_of(s) == from && r.rank_of(s + 1) == to;
+      e.messages += trains && r.rank_of(s) == to && r.rank_of(s + 1) == from;
+    }
+    const auto joins = [&](int a, int b, int x, int y) { return a != b && r.rank_of(a) == x && r.rank_of(b) == y; };
+    e.messages += joins(home, first, from, to) + (second != first && joins(home, second, from, to));
+    if (trains) e.messages += joins(home, first, to, from) + joins(home, second, to, from);
+  }
   e.bytes = e.messages * row_bytes;
   return e;
 }

@@ -79,7 +79,7 @@ ratios measure(const plan& order) {
 
 void hold_to_the_clock(const char* name, const plan& order) {
   ratios best{9, 9};
-  for (int attempt = 0; attempt < 4 && !(best.nominal <= 1.02 && best.replayed <= 1.01); ++attempt) {  // others may have the cores for a while
+  for (int attempt = 0; attempt < 6 && !(best.nominal <= 1.02 && best.replayed <= 1.01); ++attempt) {  // others may have the cores for a while
     const ratios r = measure(order);
     best = {std::min(best.nominal, r.nominal), std::min(best.replayed, r.replayed)};
   }
@@ -98,8 +98,11 @@ void hold_to_the_clock(const char* name, const plan& order) {
 TEST_CASE("five steps of eight ranks without a barrier take the simulated time") {
   all_schedules::each([&](auto s) {
     using S = decltype(s);
-    if constexpr (!std::is_same_v<S, forward_only>)
-      hold_to_the_clock(S::name, make_plan(s, {.ranks = 8, .micro_batches = 8, .chunks = takes_chunks<S>() ? 2 : 1}));
+    if constexpr (!std::is_same_v<S, forward_only>) {
+      sizes z{.ranks = 8, .micro_batches = 8, .chunks = takes_chunks<S>() ? 2 : 1};
+      if (refuses(s, z)) z.micro_batches = 16;
+      hold_to_the_clock(S::name, make_plan(s, z));
+    }
   });
 }
 #endif

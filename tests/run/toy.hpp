@@ -246,4 +246,12 @@ outcome train(P& p, int steps, double normalizer) {
   return o;
 }
 
+/// Whether a plan adds gradients as one rank does: each stage with one owner, which lets weight passes ascend.
+inline bool adds_ascending(const plan_view& p) {
+  int first = -1;
+  for (const action& a : p.order(0))
+    if (first < 0 && (a.pass == pass::backward || a.pass == pass::backward_weight)) first = a.micro_batch;
+  return p.routes == 1 && first <= 0;
+}
+
 }  // namespace toy
