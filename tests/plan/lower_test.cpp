@@ -303,5 +303,12 @@ TEST_CASE("what lower can't do, it refuses in a sentence") {
   CHECK(said(two, {.unshard = 2}) == "stretto: ranks 0 and 1 both own stage 0, and UNSHARD is done once a stage; lower this plan without it");
   CHECK(said(lower(p), {.reduce_grad = true}) == "stretto: lower takes an order, and this plan holds messages already; lower the order that it came from");
   CHECK(said(make_plan(from_csv("0F0,0B0\n1B0,1F0\n")), {.unshard = 1}) == std::string(check(make_plan(from_csv("0F0,0B0\n1B0,1F0\n"))).sentence()));
+  const plan updated = add_update(p, update_rule::each).order;
+  CHECK(said(updated, {.update = update_rule::each}) == "stretto: the plan has a pass NORM already, and one is to be added; leave that to one of the two");
+  graph known = training();
+  add_recompute(known);
+  CHECK(thrown([&] { add_recompute(known); }) == "stretto: the plan has a pass R already, and one is to be added; leave that to one of the two");
+  add_offload(known);
+  CHECK(thrown([&] { add_offload(known); }) == "stretto: the plan has a pass OFFLOAD already, and one is to be added; leave that to one of the two");
   CHECK(thrown([&] { (void)lowered_holding(p, 3, 4); }) == "stretto: of an activation of 3 a forward is to keep 4; give from 0 to the whole");
 }

@@ -43,6 +43,7 @@ constexpr bool named(const plan_view& p, const action& a) {
 
 /// Adds the three to a graph, for plans written by hand or read from a file.
 constexpr offload_passes add_offload(graph& g) {
+  for (const char* name : {"OFFLOAD", "CUE", "RELOAD"}) detail::must_be_free(g, name);
   offload_passes out{};
   out.offload = g.add(pass_kind{.name = "OFFLOAD", .on = lane::copy_out, .how_often = times::at_most_once});
   out.cue = g.add(pass_kind{.name = "CUE", .how_often = times::at_most_once});

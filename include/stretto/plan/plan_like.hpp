@@ -11,9 +11,20 @@
 #include <cstdint>
 
 #include <stretto/core/array.hpp>
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/plan/plan.hpp>
 
 namespace stretto::inline v0 {
+
+namespace detail {
+
+/// Throws stretto::error where a graph has a pass of that name, which is to be added to it.
+constexpr void must_be_free(const graph& g, const char* name) {
+  if (g.find(name) >= 0) throw error(text("stretto: the plan has a pass ", name, " already, and one is to be added; leave that to one of the two").str());
+}
+
+}  // namespace detail
 
 /// All of a plan but its lists, and not `lowered`, which is for the lists to say.
 constexpr plan plan_like(const plan_view& p) {

@@ -22,6 +22,7 @@ namespace stretto::inline v0 {
 
 /// Adds R to a graph, for plans written by hand or read from a file. Where it isn't everywhere, check can't miss it.
 constexpr pass_id add_recompute(graph& g, bool everywhere = false) {
+  detail::must_be_free(g, "R");
   const pass_id r = g.add(pass_kind{.name = "R", .how_often = everywhere ? times::once : times::at_most_once});
   g.add(edge{r, relation::same_place, pass::forward});
   g.add(edge{pass::backward_input, relation::same_place, r});

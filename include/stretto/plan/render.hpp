@@ -91,6 +91,7 @@ inline grid_unit unit_of(const forecast& f) {
 inline std::string to_grid(const plan_view& p, const costs& prices = costs(), const grid_options& how = {}) {
   const forecast f = simulate(p, prices, holding(), {.record = true});
   const auto [unit, exact] = detail::unit_of(f);
+  const naming called(p);
   bool with_stage = false;
   for (int r = 0; r < p.ranks && !with_stage; ++r)
     for (const action& a : p.order(r)) with_stage = with_stage || (!a.is_message() && a.stage != p.order(r)[0].stage);
@@ -103,7 +104,7 @@ inline std::string to_grid(const plan_view& p, const costs& prices = costs(), co
       const action& a = list[i];
       const std::int64_t k = p.rows[r] + i;
       if (a.is_message() || f.ends[k] <= f.starts[k]) continue;
-      std::string name(name_of(*p.passes, a).str());
+      std::string name(called(a).str());
       const bool by_stage = p.passes->passes[a.pass].by == scope::stage;
       if (!with_stage || !by_stage) name.erase(0, name.find_first_not_of("0123456789"));
       const colour shade = by_stage ? colour_of(a.pass, detail::chunk_of(p, r, a.stage), detail::chunk_of(p, r, p.stages)) : colour_of(a.pass);

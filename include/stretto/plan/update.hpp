@@ -30,6 +30,7 @@ struct updated_plan {
 constexpr updated_plan add_update(const plan_view& p, update_rule rule) {
   if (!p.passes->has(pass::backward_weight))
     throw error("stretto: lower is to place updates, and the plan's graph has no weight passes; lower a plan for inference without them");
+  for (const char* name : {"NORM", "UPDATE"}) detail::must_be_free(*p.passes, name);
   updated_plan out;
   const int at = p.passes->pass_count;
   out.order = rewritten(p, [&](int r, const view<const action>& list, auto&& put) {

@@ -4,10 +4,10 @@
 // ranks - 1 - s, so every stage has two owners and the model is there twice; each rank overlaps forward passes of one direction
 // with backward passes of the other.
 //
-//     rank 0 | 0F0 0F1 0F2 3F4 3I4 3W4 3F5 0F3|3B5----     3F6|0B0---- 3B6----     3F7|0B1---- 3B7---- 0I2 0W2 0I3 0W3
-//     rank 1 |     1F0 2F4 1F1 2F5 1F2 2B4---- 2F6|1B0---- 1F3|2B5---- 2F7|1B1---- 2B6---- 1B2----     2I7 1I3 2W7 1W3
-//     rank 2 |     1F4 2F0 1F5 2F1 1F6 2B0---- 2F2|1B4---- 1F7|2B1---- 2F3|1B5---- 2B2---- 1B6----     2I3 1I7 2W3 1W7
-//     rank 3 | 0F4 0F5 0F6 3F0 3I0 3W0 3F1 0F7|3B1----     3F2|0B4---- 3B2----     3F3|0B5---- 3B3---- 0I6 0W6 0I7 0W7
+//     rank 0 | 0Fa0 0Fa1 0Fa2 3Fb0 3Ib0 3Wb0 3Fb1 0Fa3|3Bb1-----      3Fb2|0Ba0----- 3Bb2-----      3Fb3|0Ba1----- 3Bb3----- 0Ia2 0Wa2 0Ia3 0Wa3
+//     rank 1 |      1Fa0 2Fb0 1Fa1 2Fb1 1Fa2 2Bb0----- 2Fb2|1Ba0----- 1Fa3|2Bb1----- 2Fb3|1Ba1----- 2Bb2----- 1Ba2-----      2Ib3 1Ia3 2Wb3 1Wa3
+//     rank 2 |      1Fb0 2Fa0 1Fb1 2Fa1 1Fb2 2Ba0----- 2Fa2|1Bb0----- 1Fb3|2Ba1----- 2Fa3|1Bb1----- 2Ba2----- 1Bb2-----      2Ia3 1Ib3 2Wa3 1Wb3
+//     rank 3 | 0Fb0 0Fb1 0Fb2 3Fa0 3Ia0 3Wa0 3Fa1 0Fb3|3Ba1-----      3Fa2|0Bb0----- 3Ba2-----      3Fa3|0Bb1----- 3Ba3----- 0Ib2 0Wb2 0Ib3 0Wb3
 // The first half of the micro-batches takes route a, the others route b; an odd one goes with the first half. An odd number
 // takes as long as one more does, at equal costs.
 // Bubble, from 2 * ranks micro-batches on, with h = ranks / 2 - 1 and a pair that costs the sum: h * max(2 t_F,
