@@ -14,6 +14,7 @@
 #include <stretto/schedule/interleaved_zb.hpp>
 #include <stretto/schedule/looped_bfs.hpp>
 #include <stretto/schedule/one_f_one_b.hpp>
+#include <stretto/schedule/one_f_one_b_split.hpp>
 #include <stretto/schedule/one_f_one_b_v.hpp>
 #include <stretto/schedule/zb_h1.hpp>
 #include <stretto/schedule/zb_h2.hpp>
@@ -31,6 +32,7 @@ struct schedule_list {
 using all_schedules = schedule_list<
     gpipe,
     one_f_one_b,
+    one_f_one_b_split,
     eager_one_f_one_b,
     interleaved_one_f_one_b,
     looped_bfs,
