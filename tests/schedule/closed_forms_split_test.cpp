@@ -75,6 +75,20 @@ TEST_CASE("eager 1f1b takes (M + n)(F + B) and holds min(2(P - 1 - r) + 1, M) on
   CHECK_TALLY(peaks, 3000);
 }
 
+TEST_CASE("1f1b split takes M(F + I + W) + n(F + I + 2c) for c up to W/2 and holds min(P - r, M) on rank r, for all P and M") {
+  sweep::dice d(40);
+  tally t, peaks;
+  for (int k = 0; k < 1000; ++k) {
+    const sizes z{d.between(1, 8), d.between(1, 32)};
+    const drawn c(d);
+    compare(one_f_one_b_split{}, z, c, (z.ranks - 1) * (c.f + c.i), [&](int r) { return std::min(z.ranks - r, z.micro_batches); }, t, peaks);
+    const double latency = d.between(0.0, c.w / 2);
+    t.compare(simulate(make_plan(one_f_one_b_split{}, z), c.at(latency)).bubble(), (z.ranks - 1) * (c.f + c.i + 2 * latency), sweep::place("1f1b_split", z));
+  }
+  CHECK_TALLY(t, 3000);
+  CHECK_TALLY(peaks, 3000);
+}
+
 TEST_CASE("a message's latency c costs eager 1f1b 2nc up to c = e(F + B)/2, where it runs ahead by e more for each rank behind, for all P and M, and more above") {
   sweep::dice d(22);
   tally t, chosen;
