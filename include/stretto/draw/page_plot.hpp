@@ -195,11 +195,12 @@ function draw_labels(scale) {
     const {run, actions} = row;
     for (let k = first_behind(row, view.from); k < actions.length && run.start[actions[k]] < view.to && many < 6000; ++k) {
       const i = actions[k], w = (run.end[i] - run.start[i]) * scale;
-      if (w < 6.6 * run.label[i].length + 3 || hidden(run, i)) continue;
+      const narrow = w < 6.6 * run.label[i].length + 3 ? " narrow" : "";
+      if (w < 5.2 * run.label[i].length + 2 || hidden(run, i)) continue;
       const long = scale * run.usual > 60 && w > 7 * run.names[i].length + 6;  // 2F5 where there is ample room
       const y = row.y + (run.half[i] === 0 ? high / 2 + 4 : run.half[i] === 1 ? 9.9 : high - 2.1);
       const hit = shown.search !== "" && run.journey[i] === shown.search ? " hit" : "";
-      add(labels, "text", {class: `t${run.pass[i]}_${run.chunk[i]}${hit}`, x: x_of((run.start[i] + run.end[i]) / 2), y}, long ? run.names[i] : run.label[i]);
+      add(labels, "text", {class: `t${run.pass[i]}_${run.chunk[i]}${hit}${narrow}`, x: x_of((run.start[i] + run.end[i]) / 2), y}, long ? run.names[i] : run.label[i]);
       ++many;
     }
   }

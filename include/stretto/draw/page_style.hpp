@@ -64,6 +64,7 @@ svg text.quiet { fill: var(--quiet); }
 .searching #labels text.hit { opacity: 1; }
 #labels, #arrows { pointer-events: none; }
 #labels text { text-anchor: middle; }
+#labels .narrow { font-size: 8.5px; }
 .late { fill: var(--mark); }
 .no-critical .late { display: none; }
 .held { fill: var(--held); fill-opacity: .3; stroke: var(--held); vector-effect: non-scaling-stroke; }
