@@ -22,3 +22,4 @@
 #include <stretto/plan/sizes.hpp>
 #include <stretto/plan/spread.hpp>
 #include <stretto/plan/verdict.hpp>
+#include <stretto/plan/weight_order.hpp>

@@ -12,7 +12,6 @@
 
 #include <stretto/draw/svg.hpp>
 #include <stretto/draw/timeline.hpp>
-#include <stretto/plan/bounds.hpp>
 #include <stretto/stretto.hpp>
 
 using namespace stretto;
@@ -39,22 +38,10 @@ std::string percent(double x) {
   return text;
 }
 
-/// In which order each stage's weight passes come, on each of its ranks.
-std::string weight_order(const plan_view& p) {
-  bool ascends = true, descends = true;
-  for (int r = 0; r < p.ranks; ++r)
-    for (int s = 0; s < p.stages; ++s) {
-      int last = -1;
-      for (const action& a : p.order(r)) {
-        if (a.stage != s || (p.passes->cover(a.pass) >> pass::backward_weight & 1) == 0) continue;
-        ascends = ascends && a.micro_batch > last;
-        descends = descends && (last < 0 || a.micro_batch < last);
-        last = a.micro_batch;
-      }
-    }
-  const std::string owners = p.routes > 1 ? ", by owner" : "";
-  if (!p.passes->has(pass::backward)) return "none";
-  return (ascends ? "ascending" : descends ? "descending" : "mixed") + owners;
+/// In which order gradients are added, in words.
+std::string words(const plan_view& p) {
+  const char* const names[] = {"none", "ascending", "descending", "mixed"};
+  return names[static_cast<int>(order_of_weights(p))] + std::string(owners(p) > 1 ? ", by owner" : "");
 }
 
 /// The top comment of a header without its picture: paragraphs as they stand.
@@ -98,7 +85,7 @@ std::string table(int ranks, int micro_batches, const costs& c) {
     for (int k = 0; k < p.stages; ++k)
       for (int r = 0; r < p.routes; ++r) stages += plan_view(p).route(r).rank_of(k) == 0;
     out += "| [" + std::string(s.name) + "](#" + s.name + ") | " + std::to_string(stages) + " | " + number(f.makespan) + " | " + percent(f.bubble_rate()) + " | " +
-           percent(f.span_bubble_rate()) + " | " + number(f.peak) + " | " + std::to_string(f.messages) + " | " + weight_order(p) + " |\n";
+           percent(f.span_bubble_rate()) + " | " + number(f.peak) + " | " + std::to_string(f.messages) + " | " + words(p) + " |\n";
   });
   return out;
 }

@@ -565,8 +565,50 @@ TEST_CASE("costs that can't be are refused in a sentence") {
   h.specials.push_back({4, pass::forward, 1});
   CHECK(sweep::thrown([&] { (void)simulate(p, costs(), h); }) ==
         "stretto: what a pass holds is given for stage 4, pass F, which the plan doesn't have; it has stages 0 to 3");
+  CHECK(sweep::thrown([&] { (void)simulate(p, costs(), holding(2, 0, 1)); }) ==
+        "stretto: rank 0 still holds something when all of its passes have ended; let them release what they take, in special amounts below 0");
+  CHECK(sweep::thrown([&] { (void)simulate(p, costs(), holding(1, 1, 1)); })== "stretto: rank 0 has released more than it took when all of its passes have ended; let them release what they take");
   h = holding();
   h.always.push_back(-1);
   CHECK(sweep::thrown([&] { (void)simulate(p, costs(), h); }) ==
         "stretto: what the passes hold adds up to more than a number can hold; give it in larger units");
+}
+
+TEST_CASE("a factor makes all passes of a rank or of a stage so much longer, whatever chunks there are") {
+  for (int chunks : {1, 2}) {
+    const plan p = make_plan(interleaved_one_f_one_b{}, {.ranks = 4, .micro_batches = 8, .chunks = chunks});
+    costs c(1, 1.5, 0.5);
+    c.factors.push_back({scope::rank, 2, 1.5});
+    CHECK(simulate(p, c).work_of[2] == 36);
+    CHECK(simulate(p, c).work_of[1] == 24);
+    c.factors.push_back({scope::stage, 2, 2});  // of one chunk of rank 2
+    CHECK(simulate(p, c).work_of[2] == 36 + 36.0 / chunks);
+    c.factors.push_back({scope::stage, 4 * chunks, 2});
+    CHECK(sweep::thrown([&] { (void)simulate(p, c); }) ==
+          "stretto: a factor of costs is given for stage " + std::to_string(4 * chunks) + ", which the plan doesn't have; it has 4 ranks and " + std::to_string(4 * chunks) + " stages");
+  }
+}
+
+TEST_CASE("a cost of a pass that does several others is refused by name, one of a marker is taken") {
+  const plan p = make_plan(from_csv("0UNSHARD,0F0,0B0,0RESHARD\n"));
+  costs c;
+  c.specials.push_back({scope::stage, 0, pass::unshard, 4});
+  CHECK(simulate(p, c).makespan == 7);
+  c.specials.push_back({scope::stage, 0, pass::backward, 10});
+  CHECK(sweep::thrown([&] { (void)simulate(p, c); }) ==
+        "stretto: a cost is given for stage 0, pass B, which does several others; give the costs of those, which it adds up");
+  const spread s = spread_of(make_plan(gpipe{}, {2, 2}), costs(), 3);
+  CHECK(sweep::thrown([&] { (void)s.share(95); }) == "stretto: a share of a spread is asked for that isn't from 0 to 1; give 0.95 for 95 of 100");
+}
+
+TEST_CASE("names of actions carry the letter of a route, and names and texts are strings where one is wanted") {
+  const plan p = make_plan(dualpipe{}, {.ranks = 2, .micro_batches = 4});
+  CHECK(name_of(p, action::forward(1, 3)).str() == "1Fb1");
+  CHECK(std::string(name_of(p.passes, action::forward(1, 3))) == "1F3");
+  CHECK(std::string(p.name) == "dualpipe");
+  CHECK(order_of_weights(p) == weight_order::ascending);
+  CHECK(owners(p) == 2);
+  CHECK(order_of_weights(make_plan(looped_bfs{}, {2, 3, 2})) == weight_order::descending);
+  CHECK(order_of_weights(make_plan(forward_only{}, {2, 3})) == weight_order::none);
+  CHECK(order_of_weights(make_plan(from_csv("0F0,0F1,0F2,0B1,0B0,0B2\n"))) == weight_order::mixed);
 }

@@ -248,10 +248,7 @@ outcome train(P& p, int steps, double normalizer) {
 
 /// Whether a plan adds gradients as one rank does: each stage with one owner, which lets weight passes ascend.
 inline bool adds_ascending(const plan_view& p) {
-  int first = -1;
-  for (const action& a : p.order(0))
-    if (first < 0 && (a.pass == pass::backward || a.pass == pass::backward_weight)) first = a.micro_batch;
-  return p.routes == 1 && first <= 0;
+  return owners(p) == 1 && order_of_weights(p) == weight_order::ascending;
 }
 
 }  // namespace toy

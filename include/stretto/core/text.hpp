@@ -28,6 +28,7 @@ struct label {
     while (n < 31 && letters[n] != 0) ++n;
     return {letters, n};
   }
+  constexpr operator std::string_view() const { return str(); }
   constexpr bool empty() const { return letters[0] == 0; }
   friend constexpr bool operator==(const label& a, const label& b) { return a.str() == b.str(); }
 };
@@ -49,6 +50,7 @@ class text {
   }
 
   constexpr std::string_view str() const { return {c_str(), static_cast<unsigned long>(empty() ? 0 : letters_.size() - 1)}; }
+  constexpr operator std::string_view() const { return str(); }
   constexpr const char* c_str() const { return empty() ? "" : letters_.data(); }
   constexpr bool empty() const { return letters_.empty(); }
 

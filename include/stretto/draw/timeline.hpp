@@ -49,7 +49,7 @@ struct drawn_message {
 /// A rank in sum.
 struct drawn_rank {
   double work = 0;            ///< of its compute lane
-  idle_causes idle;           ///< in a measured timeline without imbalance
+  idle_causes idle;
   double peak = 0;            ///< the most that it holds, in holding's unit
   std::vector<level> memory;  ///< what it holds from when on
 };
@@ -139,8 +139,13 @@ inline void sum_up(timeline& t) {
     else rank.idle.communication += under_way, rank.idle.wait += d.start - last[r] - under_way;
     last[r] = d.end;
   }
-  for (std::size_t r = 0; r < last.size(); ++r)
-    if (last[r] >= 0) t.of_rank[r].idle.drain = t.makespan - last[r];
+  double busiest = 0;
+  for (const drawn_rank& rank : t.of_rank) busiest = (std::max)(busiest, rank.work);
+  for (std::size_t r = 0; r < last.size(); ++r) {
+    if (last[r] < 0) continue;
+    t.of_rank[r].idle.drain = t.makespan - last[r];
+    t.of_rank[r].idle.take_imbalance(busiest - t.of_rank[r].work);
+  }
 }
 
 /// Lays the entries of a plan out as a timeline. When an entry starts and ends is asked of `times`: times(entry) gives a

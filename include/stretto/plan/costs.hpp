@@ -40,6 +40,15 @@ struct costs {
   };
   grow_array<special> specials;
 
+  /// A rank, or a stage, whose passes take so many times as long as said otherwise: a slower machine, a heavier stage. Of
+  /// several that fit, all hold.
+  struct factor {
+    scope of;
+    int index;
+    double times;
+  };
+  grow_array<factor> factors;
+
   double bandwidth = 0;                     ///< what a link moves in a unit of time; 0: without limit
   double message_size[graph::max_edges];    ///< of a whole micro-batch, by row of the edge table; 1 each unless said otherwise
 

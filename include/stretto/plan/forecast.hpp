@@ -29,6 +29,16 @@ struct level {
 struct idle_causes {
   double fill = 0, wait = 0, drain = 0, communication = 0, imbalance = 0;
   constexpr double sum() const { return fill + wait + drain + communication + imbalance; }
+
+  /// Says that so much of it is because the rank has less work than the busiest: from wait, drain, fill and communication.
+  constexpr void take_imbalance(double less) {
+    imbalance = less;
+    for (double* cause : {&wait, &drain, &fill, &communication}) {
+      const double part = *cause < less ? *cause : less;
+      *cause -= part;
+      less -= part;
+    }
+  }
 };
 
 struct forecast {

@@ -39,13 +39,22 @@ class price_list {
         if (g.has(k) && (g.cover(static_cast<pass_id>(k)) >> c & 1) != 0) whole[k] += prices.pass[c];
     }
     noisy = noise.any();
-    plain = entries.count == 0 && prices.specials.empty() && !noisy;
+    plain = entries.count == 0 && prices.specials.empty() && prices.factors.empty() && !noisy;
+    if (!prices.factors.empty()) times = heap_array<double>(static_cast<std::int64_t>(p.ranks) + p.stages, 1.0);
+    for (const auto& one : prices.factors) {
+      const bool rank = one.of == scope::rank;
+      if (one.index < 0 || one.index >= (rank ? p.ranks : p.stages))
+        throw error(text("stretto: a factor of costs is given for ", rank ? "rank " : "stage ", one.index, ", which the plan doesn't have; it has ", p.ranks, " ranks and ", p.stages, " stages").str());
+      times[one.index + (rank ? 0 : p.ranks)] *= one.times;
+    }
     if (prices.specials.empty()) return;
     for (const auto& one : prices.specials) slices = one.slice >= 0 ? p.slices + 1 : slices;  // the last one stands for all
     special = heap_array<double>((static_cast<std::int64_t>(p.ranks) + p.stages) * graph::max_passes * slices, -1.0);
     for (const auto& one : prices.specials) {
       const bool rank = one.of == scope::rank;
-      if (one.index < 0 || one.index >= (rank ? p.ranks : p.stages) || !g.is_node(one.pass))
+      if (g.has(one.pass) && !g.is_node(one.pass) && g.passes[one.pass].how_often != stretto::times::any)
+        throw error(text("stretto: a cost is given for ", rank ? "rank " : "stage ", one.index, ", pass ", g.passes[one.pass].name, ", which does several others; give the costs of those, which it adds up").str());
+      if (one.index < 0 || one.index >= (rank ? p.ranks : p.stages) || !g.has(one.pass))
         throw error(text("stretto: a cost is given for ", rank ? "rank " : "stage ", one.index, ", pass ",
                          g.has(one.pass) ? g.passes[one.pass].name : label("?"), ", which the plan doesn't have; it has ", p.ranks, " ranks and ", p.stages, " stages").str());
       if (one.slice < -1 || one.slice >= p.slices)
@@ -75,6 +84,7 @@ class price_list {
     bool fit = prices.latency >= 0 && prices.latency <= most && prices.bandwidth >= 0;
     for (int k = 0; k < p.passes->pass_count; ++k) fit = fit && prices.pass[k] >= 0 && prices.pass[k] <= most;
     for (const auto& one : prices.specials) fit = fit && one.cost >= 0 && one.cost <= most;
+    for (const auto& one : prices.factors) fit = fit && one.times >= 0 && one.times <= 1e9;
     for (double cost : entries) fit = fit && cost >= 0 && cost <= most;
     if (!fit) throw error("stretto: a cost or the latency is not a number from 0 to 1e300; give numbers in that range");
     if (!(prices.overlapped >= 0 && prices.overlapped <= 1))
@@ -99,6 +109,11 @@ class price_list {
   }
 
   constexpr double price_of(int rank, const action& a) {
+    const bool on_rank = p.passes->passes[a.pass].by == scope::rank;
+    return special_price(rank, a) * (times.size() == 0 ? 1.0 : times[rank] * (on_rank ? 1.0 : times[p.ranks + a.stage]));
+  }
+
+  constexpr double special_price(int rank, const action& a) {
     if (special.size() == 0) return general_price(rank, a.pass);
     const pass_kind& kind = p.passes->passes[a.pass];
     const double parts = kind.per == share::slice ? p.slices : 1, chunks = kind.by == scope::rank ? 1 : divisor[rank];
@@ -124,6 +139,7 @@ class price_list {
   double overlapped;
   view<const double> entries;  // what each entry costs, where that is known
   heap_array<double> special;  // by rank, then stage; pass; slice
+  heap_array<double> times;    // by rank, then stage: what all is multiplied by
   int slices = 1;
   bool plain = true, noisy = false;
   double general[graph::max_passes] = {}, whole[graph::max_passes] = {};  // whole: with what it covers

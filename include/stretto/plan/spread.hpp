@@ -18,8 +18,10 @@ namespace stretto::inline v0 {
 struct spread {
   heap_array<double> makespans;
 
-  /// The makespan that a share of them doesn't exceed: share(0.5) is the median, share(1) the longest.
+  /// The makespan that a share of them doesn't exceed: share(0.5) is the median, share(1) the longest. Throws stretto::error for
+  /// a share that isn't from 0 to 1.
   constexpr double share(double of_all) const {
+    if (!(of_all >= 0 && of_all <= 1)) throw error("stretto: a share of a spread is asked for that isn't from 0 to 1; give 0.95 for 95 of 100");
     const std::int64_t n = makespans.size();
     auto i = static_cast<std::int64_t>(of_all * static_cast<double>(n) - 1e-9);
     i = i < 0 ? 0 : i >= n ? n - 1 : i;

@@ -68,6 +68,10 @@ class store {
   /// Sums up after the last step.
   constexpr void finish(const holding& holds, forecast& f) {
     if (beside) merge_lanes();
+    for (int r = 0; r < p.ranks; ++r)
+      if (held[r] != 0)
+        throw error(text("stretto: rank ", r, held[r] > 0 ? " still holds something when all of its passes have ended; let them release what they take, in special amounts below 0"
+                                                          : " has released more than it took when all of its passes have ended; let them release what they take").str(), {.rank = r});
     f.peak_of = heap_array<double>(p.ranks, 0.0);
     f.held_of = heap_array<double>(p.ranks, 0.0);
     const double unit = holds.pass[pass::forward] > 0 ? static_cast<double>(holds.pass[pass::forward]) : 1.0;

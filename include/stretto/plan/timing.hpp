@@ -122,13 +122,7 @@ class timing {
     idle_causes& idle = f.idle[rank];
     if (begun[rank] == 0) idle.fill = f.makespan;
     else idle.drain = f.makespan - free_at[static_cast<std::int64_t>(rank) * s.lanes];
-    double less = f.work - worked[rank];
-    idle.imbalance = less;
-    for (double* cause : {&idle.wait, &idle.drain, &idle.fill, &idle.communication}) {
-      const double part = *cause < less ? *cause : less;
-      *cause -= part;
-      less -= part;
-    }
+    if (const double less = f.work - worked[rank]; less > 1e-12 * f.makespan) idle.take_imbalance(less);  // else rounding
   }
 
   /// Adds what the step before must have done.

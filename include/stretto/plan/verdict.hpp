@@ -167,6 +167,9 @@ class naming {
   heap_array<std::int32_t> starts;
 };
 
+/// The action as text forms write it, with the letter of its route where they write one: 2F5, 0Fb3.
+constexpr text name_of(const plan_view& p, const action& a) { return naming(p)(a); }
+
 namespace detail {
 
 constexpr void say_wait(text& t, const naming& name, const wait& w) {

@@ -253,7 +253,7 @@ class pipeline {
       rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         detail::local_parameter p;
-        p.what = own[static_cast<std::size_t>(r)][i];
+        p.what = own[static_cast<std::size_t>(r)][i], p.what.rank = r;
         p.row = board_.find(r, static_cast<int>(i));
         const auto n = static_cast<std::size_t>(p.what.gradient != nullptr ? p.what.count : 0);
         if (p.what.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));

@@ -30,6 +30,7 @@ struct parameter {
   text name;             ///< "<layer>.<name>"
   label tie;             ///< empty where it isn't tied
   int layer = 0;
+  int rank = 0;          ///< who has it: of a stage with several owners each has its own
   number_type type = number_type::float32;
   std::int64_t count = 0;
   void* value = nullptr;
