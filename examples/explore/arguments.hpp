@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <stretto/core/error.hpp>
@@ -113,6 +114,7 @@ class arguments {
   arguments(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) words_.emplace_back(argv[i]);
   }
+  explicit arguments(std::vector<std::string> words) : words_(std::move(words)) {}
 
   bool empty() const { return words_.empty(); }
 

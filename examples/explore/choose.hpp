@@ -40,7 +40,19 @@ inline stretto::plan plan_of_file(const std::string& path, stretto::csv_dialect 
   }
 }
 
-/// How a plan is lowered, from --merge-backward --receives --unshard --reduce-grad, which come with --lowered.
+/// The link model that --links names.
+inline stretto::link_model model(const std::string& word) {
+  using kind = stretto::link_model::kind;
+  if (word == "buffered") return stretto::links::buffered;
+  if (word == "per_edge") return stretto::links::per_edge;
+  if (word == "grouped") return stretto::links::grouped;
+  if (word == "rendezvous") return stretto::links::rendezvous;
+  if (word == "single_fifo") return stretto::links::single_fifo;
+  if (word.rfind("bounded:", 0) == 0) return {kind::bounded, static_cast<int>(integer("--links bounded:K", word.substr(8), 0, 1'000'000'000))};
+  refuse("there is no link model '" + word + "'; " + nearest(word, {"buffered", "bounded:K", "per_edge", "grouped", "rendezvous", "single_fifo"}));
+}
+
+/// How a plan is lowered, from --merge-backward --receives --links --unshard --reduce-grad, which come with --lowered.
 struct lowering {
   bool asked = false;   ///< whether the plan is to be lowered
   std::string options;  ///< the first flag that says how, or ""
@@ -61,8 +73,9 @@ struct lowering {
       else if (word == "deferred") how.receives = stretto::receives::deferred;
       else if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos)
         how.receives = stretto::receives::lookahead(static_cast<int>(integer("--receives K", word, 0, 1'000'000'000)));
-      else refuse("--receives takes eager, deferred or a number of actions, not '" + word + "'");
+      else refuse("--receives takes eager, deferred or a number of passes, not '" + word + "'");
     }
+    if (given(a.value("--links", word), "--links")) how.links = model(word);
     if (given(a.value("--unshard", word), "--unshard")) how.unshard = static_cast<int>(integer("--unshard", word, 1, 1'000'000'000));
     how.reduce_grad = given(a.flag("--reduce-grad"), "--reduce-grad");
   }
@@ -103,7 +116,7 @@ inline chosen choose(arguments& a, const wanted& w) {
     c.prices.read(a);
     lower.read(a, w.always_lowered);
     w.read(a);
-    a.finish(c.name, takes + (w.always_lowered ? "" : "--lowered, ") + lowering::flags + ", " + pricing::flags + w.flags);
+    a.finish(c.name, takes + (w.always_lowered ? "" : "--lowered, ") + lowering::flags + ", --links MODEL, " + pricing::flags + w.flags);
     lower.need_asked();
   };
   const auto made = [&](stretto::plan p) {

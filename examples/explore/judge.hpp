@@ -10,17 +10,6 @@
 
 namespace explore {
 
-inline stretto::link_model model(const std::string& word) {
-  using kind = stretto::link_model::kind;
-  if (word == "buffered") return stretto::links::buffered;
-  if (word == "per_edge") return stretto::links::per_edge;
-  if (word == "grouped") return stretto::links::grouped;
-  if (word == "rendezvous") return stretto::links::rendezvous;
-  if (word == "single_fifo") return stretto::links::single_fifo;
-  if (word.rfind("bounded:", 0) == 0) return {kind::bounded, static_cast<int>(integer("--links bounded:K", word.substr(8), 0, 1'000'000'000))};
-  refuse("there is no link model '" + word + "'; " + nearest(word, {"buffered", "bounded:K", "per_edge", "grouped", "rendezvous", "single_fifo"}));
-}
-
 inline int check(arguments& a) {
   std::string path = a.word(), word;
   stretto::link_model links{};
@@ -33,12 +22,13 @@ inline int check(arguments& a) {
   a.finish("check", std::string("a file, --links MODEL, --dialect D, --lowered, ") + lowering::flags);
   const bool about_messages = links.which != stretto::link_model::kind::by_plan && links.which != stretto::link_model::kind::buffered;
   lower.asked = lower.asked || about_messages;
+  lower.how.links = links;  // so that receives which are placed here are placed for it
   lower.need_asked();
   stretto::plan p = plan_of_file(path, dialect);
   stretto::verdict v = stretto::check(p, p.lowered ? links : stretto::links::buffered);
   const bool placed = v.ok() && !p.lowered && lower.asked;
   if (placed) {
-    p = stretto::lower(p, lower.how);
+    p = stretto::lower(p, lower.how);  // throws the sentence of a fault, too
     v = stretto::check(p, links);
   }
   if (!v.ok()) {

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -25,13 +26,17 @@ inline int list(arguments& a) {
   return 0;
 }
 
+inline constexpr const char* width_flag = ", --width N";
+inline void read_width(arguments& a, int& width) { a.integer("--width", width, 20, 1'000'000'000); }
+
 inline int grid(arguments& a) {
-  const chosen c = choose(a, {"grid", ""});
-  put(stretto::to_grid(c.plan, c.prices.costs));
+  int width = 0;
+  const chosen c = choose(a, {"grid", width_flag, [&](arguments& more) { read_width(more, width); }});
+  put(stretto::to_grid(c.plan, c.prices.costs, {.width = width}));
   return 0;
 }
 
-/// Whether to colour what goes to standard output, and how wide a terminal there is (0: none).
+/// Whether to colour what goes to standard output, and how wide rows may be (0: as they are).
 struct terminal {
   std::string colour = "auto";
   int width = 0;
@@ -39,8 +44,13 @@ struct terminal {
   void read(arguments& a) {
     if (a.value("--color", colour) && colour != "auto" && colour != "always" && colour != "never")
       refuse("--color takes auto, always or never, not '" + colour + "'");
-    winsize size{};
-    if (isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) width = size.ws_col;
+    if (isatty(STDOUT_FILENO) == 1) {
+      winsize size{};
+      if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) width = size.ws_col;
+      const char* const said = std::getenv("COLUMNS");
+      if (width == 0 && said != nullptr) width = std::clamp(std::atoi(said), 0, 10'000);
+    }
+    read_width(a, width);
   }
   bool colours() const {
     if (colour != "auto") return colour == "always";
@@ -55,7 +65,7 @@ struct terminal {
 /// What somebody wants to see first: the timeline, and what it costs.
 inline int show(arguments& a) {
   terminal t;
-  const chosen c = choose(a, {"show", ", --color auto|always|never", [&](arguments& more) { t.read(more); }});
+  const chosen c = choose(a, {"show", std::string(", --color auto|always|never") + width_flag, [&](arguments& more) { t.read(more); }});
   const stretto::forecast f = stretto::simulate(c.plan, c.prices.costs, c.prices.holding);
   std::string out = stretto::to_grid(c.plan, c.prices.costs, {.colours = t.colours(), .width = t.width}) + "\n";
   std::string peaks;

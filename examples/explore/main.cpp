@@ -44,6 +44,7 @@ With every FILE.csv:
 With every NAME:
   --lowered             with sends and receives; with it, and with lower,
     --receives WHEN     eager, deferred, or K passes before they are needed (default eager)
+    --links MODEL       places receives so that the program runs under it, or says that it doesn't
     --merge-backward    I with its W directly behind becomes B
     --unshard W         gathers the weights of W stages at a time
     --reduce-grad       reduces a stage's gradients behind its last weight pass
@@ -51,7 +52,8 @@ With every NAME:
   --latency C           from the end of a pass to the arrival of its message on another rank (default 0)
   --bandwidth X         messages of a micro-batch that a link moves in a unit of time (default: without limit)
   --sharing WHO         none, pair or node:N: whose messages take turns (default none)
-  --costs-file FILE     lines 'rank R PASS COST', 'stage S PASS COST', 'link R R LATENCY [BANDWIDTH]'; # begins a comment
+  --costs-file FILE     lines 'rank R PASS COST', 'stage S PASS COST', 'link R R LATENCY [BANDWIDTH]'; # begins a comment,
+                        * is any rank
   --overlapped X        share of its two passes' costs that an overlapped pair takes (default 1)
   --jitter X            passes take a little more or less each time; --seed N says which (default 0)
   --stragglers S,F      in a share S of the steps a rank takes F times as long (default none)
@@ -67,12 +69,17 @@ metrics and simulate take
   --steps N             simulates N steps without a barrier between them, and prints the steady time of one
 metrics, simulate and compare take
   --json                prints one JSON object
+simulate takes
+  --spread N            the median and the 95th percentile of N seeds, with --jitter or --stragglers
+grid and show take
+  --width N             cuts longer rows (default: the terminal's width for show, else whole rows)
 show takes
   --color WHEN          auto, always or never (default auto: on a terminal, unless NO_COLOR is set)
 compare takes
   --chunks V            tries 1 to V chunks a rank, where the schedule takes them (default 4)
   --slices Q            tries 1 and Q slices, where the schedule takes them
   --memory-limit K      leaves out what holds more than K times what a forward holds
+  --group N, ...        a schedule's own option, for all that have it (default: theirs)
 header takes
   --name ID             of the constant
 check takes

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <stretto/plan/bounds.hpp>
+#include <stretto/plan/spread.hpp>
 
 #include "choose.hpp"
 #include "words.hpp"
@@ -42,9 +43,9 @@ inline int metrics(arguments& a) {
   const stretto::forecast f = stretto::simulate(c.plan, c.prices.costs, c.prices.holding, {.steps = steps});
   sheet s{{{"makespan", digits(f.makespan)},
            {"span", digits(f.span)},
-           {"bubble", digits(f.bubble())},
-           {"bubble_rate", digits(f.bubble_rate())},
-           {"span_bubble_rate", digits(f.span_bubble_rate())},
+           {"bubble", digits(settled(f.bubble(), f.makespan))},
+           {"bubble_rate", digits(settled(f.bubble_rate(), 1))},
+           {"span_bubble_rate", digits(settled(f.span_bubble_rate(), 1))},
            {"peak", digits(f.peak)},
            {"peak_per_rank", json ? list_of(f.peak_of, "[", "]") : list_of(f.peak_of)},
            {"actions", std::to_string(f.actions)},
@@ -97,30 +98,42 @@ inline std::string aligned(const std::vector<std::vector<std::string>>& rows, st
 }
 
 inline int simulate(arguments& a) {
-  int steps = 1;
+  int steps = 1, times = 0;
   bool json = false;
-  const chosen c = choose(a, {"simulate", ", --steps N, --json", [&](arguments& more) {
+  const chosen c = choose(a, {"simulate", ", --steps N, --spread N, --json", [&](arguments& more) {
                                 more.integer("--steps", steps, 1, 1'000'000);
+                                more.integer("--spread", times, 1, 10'000);
                                 json = more.flag("--json");
                               }});
+  if (times > 0 && !c.prices.costs.noise.any()) refuse("--spread is of steps with noise, and without it all are the same; add --jitter X or --stragglers SHARE,FACTOR");
   const stretto::forecast f = stretto::simulate(c.plan, c.prices.costs, c.prices.holding, {.steps = steps, .record = true});
   const stretto::plan_view p = c.plan;
   const stretto::bounds least = stretto::lower_bounds(p, c.prices.costs, f.peak_of);
   const std::string path = path_of(p, f);
+  const auto part = [&](double x) { return settled(x, f.makespan); };
+  stretto::spread all;
+  if (times > 0) all = stretto::spread_of(p, c.prices.costs, times, {.steps = steps});
   if (json) {
     std::string ranks;
     for (int r = 0; r < p.ranks; ++r) {
       const stretto::idle_causes& i = f.idle[r];
       ranks += (r > 0 ? ", " : "") +
-               sheet{{{"work", digits(f.work_of[r])}, {"fill", digits(i.fill)}, {"wait", digits(i.wait)}, {"communication", digits(i.communication)},
-                      {"drain", digits(i.drain)}, {"imbalance", digits(i.imbalance)}, {"peak", digits(f.peak_of[r])}}}.json();
+               sheet{{{"work", digits(f.work_of[r])}, {"fill", digits(part(i.fill))}, {"wait", digits(part(i.wait))}, {"communication", digits(part(i.communication))},
+                      {"drain", digits(part(i.drain))}, {"imbalance", digits(part(i.imbalance))}, {"peak", digits(f.peak_of[r])}}}.json();
     }
-    put(sheet{{{"makespan", digits(f.makespan)}, {"steps", std::to_string(steps)}, {"step", digits(f.step)}, {"bubble_rate", digits(f.bubble_rate())},
+    sheet s{{{"makespan", digits(f.makespan)}, {"steps", std::to_string(steps)}, {"step", digits(f.step)}, {"bubble_rate", digits(settled(f.bubble_rate(), 1))},
                {"peak", digits(f.peak)}, {"bound", digits(least.best())}, {"messages", std::to_string(f.messages)}, {"ranks", "[" + ranks + "]"},
-               {"critical", quoted(path)}}}.json() + "\n");
+               {"critical", quoted(path)}}};
+    if (times > 0)
+      s.lines.push_back({"spread", sheet{{{"seeds", std::to_string(times)}, {"median", digits(all.share(0.5))}, {"p95", digits(all.share(0.95))}}}.json()});
+    put(s.json() + "\n");
     return 0;
   }
   std::string out = R"(step time  )" + digits(f.step, 6) + (steps > 1 ? R"(, steady, of )" + std::to_string(steps) + R"( that take )" + digits(f.makespan, 6) : "") + "\n";
+  if (times > 0) {
+    out += "spread     " R"(median )" + digits(all.share(0.5), 6) + R"(, 95 % within )" + digits(all.share(0.95), 6) + ", of " + std::to_string(times) + " seeds";
+    out += (steps > 1 ? " and all " + std::to_string(steps) + " steps" : "") + "\n";
+  }
   out += "bubble     " + percent(f.bubble_rate()) + "\n";
   out += "bound      " + digits(least.best(), 6) + R"(, which no order of one step can beat)" "\n";
   out += "messages   " + std::to_string(f.messages) + "\n\n";
@@ -128,7 +141,8 @@ inline int simulate(arguments& a) {
   for (int r = 0; r < p.ranks; ++r) {
     const stretto::idle_causes& i = f.idle[r];
     rows.push_back({"rank " + std::to_string(r)});
-    for (double x : {f.work_of[r], i.fill, i.wait, i.communication, i.drain, i.imbalance, f.peak_of[r]}) rows.back().push_back(digits(x, 4));
+    for (double x : {f.work_of[r], i.fill, i.wait, i.communication, i.drain, i.imbalance}) rows.back().push_back(digits(part(x), 4));
+    rows.back().push_back(digits(f.peak_of[r], 4));
   }
   out += aligned(rows) + "\n" R"(critical path )" + path + "\n";
   put(out);

@@ -87,7 +87,7 @@ struct pricing {
     costs.ranks_per_node = static_cast<int>(integer("--sharing node:N", word.substr(5), 1, 1'000'000'000));
   }
 
-  /// Lines "rank R PASS COST", "stage S PASS COST" or "link R R LATENCY [BANDWIDTH]"; # begins a comment.
+  /// Lines "rank R PASS COST", "stage S PASS COST" or "link R R LATENCY [BANDWIDTH]"; # begins a comment, and * is any rank.
   void read_file_of_costs(const std::string& path) {
     std::istringstream lines(read_file(path));
     const stretto::graph g = stretto::training();
@@ -106,7 +106,18 @@ struct pricing {
       if (w.size() != 4 || (w[0] != "rank" && w[0] != "stage"))
         refuse(where + " is not 'rank R PASS COST', 'stage S PASS COST' or 'link R R LATENCY BANDWIDTH'; mend it");
       const int pass = g.find(w[2]);
-      if (pass < 0 || !g.is_node(pass)) refuse(where + " names pass '" + w[2] + "'; a cost is given for F, I or W (B costs I + W)");
+      const auto covers_others = [&](int k) { return g.passes[k].covers != 0 && !g.is_node(k); };
+      if (pass < 0 || covers_others(pass)) {
+        std::string all;
+        for (int k = 0; k < g.pass_count; ++k)
+          if (g.has(k) && !covers_others(k)) all += (all.empty() ? "" : ", ") + std::string(g.passes[k].name.str());
+        refuse(where + " names pass '" + w[2] + "'; a cost is given for one of " + all + " (B costs I + W)");
+      }
+      if (w[0] == "rank" && w[1] == "*") {
+        costs.pass[pass] = number(where, w[3]);
+        continue;
+      }
+      if (!g.is_node(pass)) refuse(where + " gives a single " + w[0] + " a cost of " + w[2] + ", which is a marker; give all ranks one, 'rank * " + w[2] + " COST'");
       const auto of = w[0] == "rank" ? stretto::scope::rank : stretto::scope::stage;
       costs.specials.push_back({of, index(w[1]), static_cast<stretto::pass_id>(pass), number(where, w[3])});
     }

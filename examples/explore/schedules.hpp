@@ -86,7 +86,8 @@ struct entry {
   std::string name, summary, needs, type;
   std::string flags;               ///< "--ranks P, --micro-batches M, …"
   bool chunks = false, slices = false;
-  std::function<maker(arguments&)> read;  ///< takes the schedule's own flags
+  std::vector<std::pair<std::string, std::string>> options;  ///< the schedule's own flags: "--group", "N"
+  std::function<maker(arguments&)> read;                     ///< takes them
 };
 
 /// All schedules, in the library's order.
@@ -95,12 +96,13 @@ inline const std::vector<entry>& registry() {
     std::vector<entry> list;
     stretto::all_schedules::each([&](auto schedule) {
       using S = decltype(schedule);
-      entry e{schedule.name, schedule.summary, "", type_name<S>(), "--ranks P, --micro-batches M", stretto::takes_chunks<S>(), stretto::takes_slices<S>(), {}};
+      entry e{schedule.name, schedule.summary, "", type_name<S>(), "--ranks P, --micro-batches M", stretto::takes_chunks<S>(), stretto::takes_slices<S>(), {}, {}};
       if constexpr (requires { S::needs; }) e.needs = S::needs;
       if (e.chunks) e.flags += ", --chunks V";
       if (e.slices) e.flags += ", --slices Q";
       if constexpr (requires(S& s) { s.options([](auto&&...) {}); })
-        schedule.options([&]<class T>(const char* name, T&, const char*) { e.flags += std::string(", --") + name + " " + value_of<T>(); });
+        schedule.options([&]<class T>(const char* name, T&, const char*) { e.options.emplace_back(std::string("--") + name, value_of<T>()); });
+      for (const auto& [flag, value] : e.options) e.flags += ", " + flag + " " + value;
       e.read = [](arguments& a) -> entry::maker {
         S s;
         if constexpr (requires { s.options([](auto&&...) {}); })

@@ -17,9 +17,12 @@ inline std::string digits(double x, int significant = 12) {
   return buffer;
 }
 
+/// What sums of doubles leave where the answer is 0 prints as 0. `whole` is what the answer is a part of.
+inline double settled(double x, double whole) { return x < 1e-12 * whole && x > -1e-12 * whole ? 0 : x; }
+
 inline std::string percent(double share) {
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.1f %%", 100 * share);
+  std::snprintf(buffer, sizeof buffer, "%.1f %%", 100 * settled(share, 1));
   return buffer;
 }
 

@@ -180,11 +180,11 @@ TEST_CASE("a recomputed forward is made again directly before its backward, and 
   CHECK(lowered("0F0,0F1,(0F2;0B0)OVERLAP_F_B,0I1,0B2,0W1\n", {.recompute = stage_choice::all()}) == "0F0,0F1,0R0,(0F2;0B0)OVERLAP_F_B,0R1,0I1,0R2,0B2,0W1\n");
   // Of 8, rank 0 keeps 1 of each of two, and makes one again; rank 1 holds one whole. R costs what F costs, and runs while
   // the gradient is under way.
-  const forecast f = simulate(q, lowered_costs(q, costs(1, 1, 1)), lowered_holding(q, 8, 1));
+  const forecast f = simulate(q, lowered_costs(q, costs(1, 1, 1)), lowered_holding(q, holding(8, 0, 8), 1));
   CHECK(f.held_of[0] == 9);
   CHECK(f.held_of[1] == 8);
   CHECK(f.makespan == simulate(p).makespan);
-  CHECK(simulate(lower(p), lowered_costs(p, costs()), lowered_holding(p, 8, 1)).held_of[0] == 16);
+  CHECK(simulate(lower(p), lowered_costs(p, costs()), lowered_holding(p, holding(8, 0, 8), 1)).held_of[0] == 16);
   graph g = training();
   add_recompute(g);
   CHECK(to_csv(make_plan(from_csv(to_csv(q), g))) == to_csv(q));
@@ -265,7 +265,7 @@ TEST_CASE("whatever options are set, a program is right, its passes keep their o
       if (const verdict v = check(q); !v.ok()) FAIL(v.sentence());
       const plan wanted = how.merge_backward ? merge_backward(p) : p;
       if (without(q, {"R", "UNSHARD", "RESHARD", "REDUCE_GRAD", "NORM", "UPDATE", "OFFLOAD", "CUE", "RELOAD"}) != sweep::lists_of(wanted)) FAIL("the passes changed places: " << to_csv(q));
-      if (!(simulate(q, lowered_costs(q, costs()), lowered_holding(q, 10, 3)).makespan >= simulate(p).makespan - 1e-9)) FAIL("more to do takes less time");
+      if (!(simulate(q, lowered_costs(q, costs()), lowered_holding(q, holding(60, 0, 60), 18)).makespan >= simulate(p).makespan - 1e-9)) FAIL("more to do takes less time");
     }
   });
   CHECK(programs > 1000 / sweep::thin);
@@ -276,7 +276,7 @@ TEST_CASE("lower works in constant expressions with all its options") {
     const plan p = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 3});
     const program q = lower(p, {.merge_backward = true, .recompute = stage_choice::of({0}), .unshard = 1, .reduce_grad = true, .update = update_rule::together,
                                 .offload = {.stages = stage_choice::all(), .ahead = 1}, .receives = receives::deferred, .links = links::single_fifo});
-    return check(q, links::single_fifo).ok() && lowered_costs(q, costs()).pass[pass::forward] == 1 && lowered_holding(q, 4, 1).specials.size() == 10;
+    return check(q, links::single_fifo).ok() && lowered_costs(q, costs()).pass[pass::forward] == 1 && lowered_holding(q, holding(4, 0, 4), 1).specials.size() == 3;
   }());
   SUCCEED();
 }

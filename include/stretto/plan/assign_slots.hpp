@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
@@ -64,7 +65,7 @@ class slot_maker {
  public:
   constexpr slot_maker(const plan_view& plan, view<const stage_bytes> sizes, bool all_alike, slot_options options)
       : p(plan), g(*plan.passes), bytes(sizes), alike(all_alike), how(options), w(plan), messages(plan, w), remake(g.find("R")), offload(g.find("OFFLOAD")),
-        reload(g.find("RELOAD")), open(slot_kinds * w.nodes, -1), waiting(messages.count, -1), remade(flags(w.nodes)) {}
+        reload(g.find("RELOAD")), open(pieces * w.nodes, -1), waiting(messages.count, -1), remade(flags(w.nodes)) {}
 
   constexpr slot_table make() {
     out.ranks = p.ranks;
@@ -95,8 +96,10 @@ class slot_maker {
     out.uses.push_back({kind, stage, a.micro_batch, a.slice, row, static_cast<int>(first), static_cast<int>(last), 0, size, 0});
     return static_cast<std::int32_t>(out.uses.size() - 1);
   }
-  constexpr std::int32_t& opened(slot_kind k, std::int64_t n) { return open[static_cast<int>(k) * w.nodes + n]; }
-  constexpr void live_until(slot_kind k, std::int64_t n, std::int64_t last) {
+  /// What a node's passes open and close: what F keeps, what R makes, what I leaves to W; and of the first two, what I lets go.
+  enum piece { of_forward, of_remake, of_input, brief, brief_remade, pieces };
+  constexpr std::int32_t& opened(piece k, std::int64_t n) { return open[k * w.nodes + n]; }
+  constexpr void live_until(piece k, std::int64_t n, std::int64_t last) {
     if (const std::int32_t u = opened(k, n); u >= 0) out.uses[u].last = static_cast<int>(last);
   }
 
@@ -146,22 +149,33 @@ class slot_maker {
     const std::int64_t n = how.share == slot_share::stage ? node(a) : w.node(pass::forward, 0, a.micro_batch, 0);
     const stage_bytes& b = of(a.stage);
     if (how.share == slot_share::micro_batch) {
-      std::int32_t& u = opened(slot_kind::activation, n);
+      std::int32_t& u = opened(of_forward, n);
       if (does(a, pass::forward) && u < out.rows[rank])  // none yet, or another rank's
         u = add(slot_kind::activation, -1, whole(a), first, last, of_rank(rank, a));
-      live_until(slot_kind::activation, n, last);
+      live_until(of_forward, n, last);
     } else {
-      if (does(a, pass::forward) || a.pass == reload)
-        opened(slot_kind::activation, n) = add(slot_kind::activation, a.stage, a, first, last, remade[n] != 0 ? b.kept : b.activation);
-      if (a.pass == remake)
-        opened(slot_kind::recomputed, n) = add(slot_kind::recomputed, a.stage, a, first, last, b.activation - b.kept);
-      if (a.pass == offload || does(a, pass::backward_input) || does(a, pass::backward_weight)) live_until(slot_kind::activation, n, last);
-      if (does(a, pass::backward_input) || does(a, pass::backward_weight)) live_until(slot_kind::recomputed, n, last);
+      const std::int64_t made = remade[n] != 0 ? b.activation - b.kept : 0, brief_made = b.released_by_input < made ? b.released_by_input : made;
+      const auto live = [&](slot_kind kind, piece k, std::int64_t size) {
+        if (size > 0 || kind != slot_kind::until_input) opened(k, n) = add(kind, a.stage, a, first, last, size);
+      };
+      if (does(a, pass::forward) || a.pass == reload) {
+        live(slot_kind::activation, of_forward, b.activation - made - (b.released_by_input - brief_made));
+        live(slot_kind::until_input, brief, b.released_by_input - brief_made);
+      }
+      if (a.pass == remake) {
+        live(slot_kind::recomputed, of_remake, made - brief_made);
+        live(slot_kind::until_input, brief_remade, brief_made);
+      }
+      const bool goes_back = does(a, pass::backward_input);
+      for (const piece k : {of_forward, of_remake})
+        if (goes_back || does(a, pass::backward_weight) || (k == of_forward && a.pass == offload)) live_until(k, n, last);
+      for (const piece k : {brief, brief_remade})
+        if (goes_back || (k == brief && a.pass == offload)) live_until(k, n, last);
     }
     const std::int64_t own = node(a);
     if (does(a, pass::backward_input) && !does(a, pass::backward_weight) && g.has(pass::backward_weight))
-      opened(slot_kind::pending, own) = add(slot_kind::pending, a.stage, a, first, last, b.pending);
-    if (does(a, pass::backward_weight)) live_until(slot_kind::pending, own, last);
+      opened(of_input, own) = add(slot_kind::pending, a.stage, a, first, last, b.pending);
+    if (does(a, pass::backward_weight)) live_until(of_input, own, last);
   }
 
   /// What stands for all stages of the rank and all slices, and how much that is.
@@ -243,7 +257,7 @@ class slot_maker {
   wiring w;
   message_table messages;
   int remake, offload, reload;
-  heap_array<std::int32_t> open;     // by kind and node: the use that a pass opened
+  heap_array<std::int32_t> open;     // by piece and node: the use that a pass opened
   heap_array<std::int32_t> waiting;  // by message: the use that waits for its other end
   heap_array<std::uint8_t> remade;   // by node of F: R makes it again
   grow_array<std::int32_t> number_of;  // of a slot of the rank among its kind
@@ -257,10 +271,13 @@ constexpr slot_table slots_of(const plan_view& p, view<const stage_bytes> bytes,
     throw error(text("stretto: slots are to be aligned to ", how.align, " bytes; give a power of two, at most 2^40").str());
   for (std::int64_t s = 0; s < bytes.count; ++s) {
     const stage_bytes& b = bytes[s];
-    if (b.activation < 0 || b.kept < 0 || b.boundary < 0 || b.pending < 0)
+    if (b.activation < 0 || b.kept < 0 || b.boundary < 0 || b.pending < 0 || b.released_by_input < 0)
       throw error(text("stretto: a size of stage ", s, " is below 0; give sizes in bytes, from 0").str(), {.stage = static_cast<int>(s)});
     if (b.kept > b.activation)
       throw error(text("stretto: stage ", s, " is to keep ", b.kept, " bytes of an activation of ", b.activation, "; give at most those").str(), {.stage = static_cast<int>(s)});
+    if (b.released_by_input > b.activation)
+      throw error(text("stretto: an input pass of stage ", s, " is to release ", b.released_by_input, " bytes of an activation of ", b.activation,
+                       "; give at most those").str(), {.stage = static_cast<int>(s)});
   }
   if (how.share == slot_share::micro_batch)
     for (const action& a : p.actions)
@@ -281,6 +298,19 @@ constexpr slot_table assign_slots(const plan_view& p, view<const stage_bytes> by
   if (by_stage.count != p.stages)
     throw error(text("stretto: sizes of ", by_stage.count, " stages are given for a plan of ", p.stages, " stages; give one for each").str());
   return detail::slots_of(p, by_stage, false, how);
+}
+
+/// The same for an array, a std::array, a std::vector, or whatever has data() and size().
+template <class Sizes>
+  requires(!std::is_convertible_v<const Sizes&, stage_bytes> && !std::is_convertible_v<const Sizes&, view<const stage_bytes>>)
+constexpr slot_table assign_slots(const plan_view& p, const Sizes& by_stage, slot_options how = {}) {
+  if constexpr (std::is_array_v<Sizes>) {
+    return assign_slots(p, view<const stage_bytes>{by_stage, static_cast<std::int64_t>(std::extent_v<Sizes>)}, how);
+  } else {
+    static_assert(requires { static_cast<const stage_bytes*>(by_stage.data()), by_stage.size(); },
+                  "stretto: assign_slots takes one stage_bytes, or a run of them with data() and size(); give one of these");
+    return assign_slots(p, view<const stage_bytes>{by_stage.data(), static_cast<std::int64_t>(by_stage.size())}, how);
+  }
 }
 
 }  // namespace stretto::inline v0

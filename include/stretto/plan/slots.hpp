@@ -22,18 +22,20 @@ enum class slot_kind : std::uint8_t {
   pending,     ///< from I until W: what a weight pass of its own still needs
   receive,     ///< from a receive until the pass that needs it
   send,        ///< from a pass until the send of what it made
+  until_input, ///< from F (or R) until I or B: what of an activation I lets go
 };
-inline constexpr int slot_kinds = 5;
+inline constexpr int slot_kinds = 6;
 
 /// What one micro-batch (or slice) takes on a stage, in bytes.
 struct stage_bytes {
   std::int64_t activation = 1;
   std::int64_t kept = 0;      ///< of the activation, what a forward keeps that is recomputed
   std::int64_t boundary = 0;  ///< what comes in from the stage before, and its gradient back; of a skip connection, likewise
-  std::int64_t pending = 0;
+  std::int64_t pending = 0;   ///< what I makes and W needs, beside the activation
+  std::int64_t released_by_input = 0;  ///< of the activation, what I lets go; the rest lives until W. Of what R makes first
 };
 
-/// What one slot is for: an activation of a stage, or those of all stages of a rank.
+/// What one slot is for: an activation of a stage, or those of all stages of a rank, which stay until the last W.
 enum class slot_share : std::uint8_t { stage, micro_batch };
 
 /// What has one place in memory: a slot, so that a slot has one address, or each value by itself, which takes less.

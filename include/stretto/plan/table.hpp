@@ -5,13 +5,15 @@
 //
 //     std::string to_table(p, "mine")      inline constexpr stretto::fixed_table<2, 8, 8> mine = …;
 // The program then says static_plan<from_fixed_table<mine>, ranks<2>, micro_batches<2>>, and gets the plan as it was:
-// lists, routes, groups and graph. schedule/from_table.hpp has the other side. Cost: O(entries); about 24 characters each.
+// lists, routes, groups, graph and name. schedule/from_table.hpp has the other side. Cost: O(entries); about 24 characters each.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/plan/graph.hpp>
 #include <stretto/plan/plan.hpp>
 
@@ -55,16 +57,45 @@ inline std::string graph_text(const graph& g) {
   return out;
 }
 
+/// Whether a word can name a variable: keywords, and names that C++ keeps for itself, can't.
+inline bool is_identifier(std::string_view word) {
+  constexpr std::string_view keywords =
+      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl concept const consteval "
+      "constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast else enum explicit export "
+      "extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
+      "public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this thread_local "
+      "throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq ";
+  bool fine = !word.empty() && keywords.find(" " + std::string(word) + " ") == std::string_view::npos && word.find("__") == std::string_view::npos;
+  for (const char c : word) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    fine = fine && (letter || (&c != word.data() && (c == '_' || (c >= '0' && c <= '9'))));
+  }
+  return fine;
+}
+
+/// What stands between quotation marks for a name, whatever is in it.
+inline std::string quoted(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c >= ' ' && c != 127 ? c : '?';
+  }
+  return out;
+}
+
 }  // namespace detail
 
-/// A header that defines the plan as a constant named `id`. @post static_plan of the constant equals the plan, but for its name.
+/// A header that defines the plan as a constant named `id`. Throws stretto::error for what can't be a variable's name.
+/// @post static_plan of the constant equals the plan.
 inline std::string to_table(const plan_view& p, std::string_view id) {
+  if (!detail::is_identifier(id))
+    throw error(text("stretto: a table is to be named '", id, "', which can't name a variable in C++; give letters, digits and _, a letter first, and no keyword").str());
   const std::string name(id), ranks = std::to_string(p.ranks), batches = std::to_string(p.micro_batches);
   std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
   if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
   const std::string type = "stretto::fixed_table<" + ranks + ", " + std::to_string(p.actions.count) + ", " + std::to_string(ints) + ">";
   const std::string schedule = "stretto::from_fixed_table<" + name + ">";
-  std::string out = R"(// A plan as a constant: schedule )" + std::string(p.name.str()) + ", " + ranks + R"( ranks, )" + std::to_string(p.stages) + R"( stages, )" +
+  std::string out = R"(// A plan as a constant: schedule )" + detail::quoted(p.name) + ", " + ranks + R"( ranks, )" + std::to_string(p.stages) + R"( stages, )" +
                     batches + R"( micro-batches)" + (p.slices > 1 ? ", " + std::to_string(p.slices) + R"( slices)" : "") + R"(.
 //
 //     constexpr auto& p = stretto::static_plan<)" + schedule + R"(,
@@ -118,6 +149,8 @@ inline std::string to_table(const plan_view& p, std::string_view id) {
         stretto::graph g;
 )" + graph_of + R"(        return g;
       })";
+  if (!p.name.empty()) out += R"(,
+      .name = ")" + detail::quoted(p.name) + '"';
   return out + ",\n  };\n}();\n";
 }
 

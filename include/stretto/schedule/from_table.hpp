@@ -7,12 +7,14 @@
 //                                                          action::forward(1, 0), action::backward(1, 0)}}};
 //     constexpr auto& p = static_plan<from_fixed_table<mine>, ranks<2>, micro_batches<1>>;
 // Written like that, stages lie round robin on the ranks and passes are those of training(). A table that plan/table.hpp
-// writes says the rest as well: how many stages there are, routes, groups and the graph.
+// writes says the rest as well: how many stages there are, routes, groups, the graph and
+// the plan's name.
 #pragma once
 
 #include <cstdint>
 
 #include <stretto/core/array.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/plan/draft.hpp>
 #include <stretto/plan/sizes.hpp>
 
@@ -33,12 +35,13 @@ struct fixed_table {
   int groups = 0;
   fixed_array<std::int32_t, Ints> ints{};  ///< of routes, micro-batches and groups, as a plan holds them; none: round robin
   graph (*passes)() = training;
+  label name{};  ///< of the plan; none: "table"
 };
 
 /// The schedule of a constant table.
 template <const auto& Table>
 struct from_fixed_table {
-  static constexpr const char* name = "table";
+  static constexpr const char* name = Table.name.empty() ? "table" : Table.name.letters;
   static constexpr const char* summary = "an order that is written down as a constant";
   static constexpr const char* needs = "its own sizes";
   static constexpr bool takes_chunks = true;

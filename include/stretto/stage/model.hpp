@@ -99,7 +99,7 @@ constexpr Recipe recompute(Recipe recipe) {
 
 /// The list of layers.
 template <class... Recipes>
-class model {
+class layer_sequence {
   static_assert((detail::is_layer<typename Recipes::made>() && ...));
   static_assert(sizeof...(Recipes) > 0, "stretto: a model has at least one layer; add one");
 
@@ -120,7 +120,7 @@ class model {
   /// Whether every layer can do its backward in two halves.
   static constexpr bool splits = (row_of<typename Recipes::made>.splits && ...);
 
-  constexpr explicit model(const Recipes&... recipes) : recipes_(recipes...) {}
+  constexpr explicit layer_sequence(const Recipes&... recipes) : recipes_(recipes...) {}
 
   /// How many layers there are.
   constexpr int size() const {
@@ -186,7 +186,7 @@ template <class... Recipes>
 constexpr auto sequential(const Recipes&... recipes) {
   constexpr bool are_recipes = (detail::recipe<Recipes> && ...);
   static_assert(are_recipes, "stretto: sequential takes what layer<L>(arguments), repeat<L>(times, arguments) and make_stage give, not layers themselves; write layer<L>() for each");
-  if constexpr (are_recipes) return model<Recipes...>(recipes...);
+  if constexpr (are_recipes) return layer_sequence<Recipes...>(recipes...);
 }
 
 }  // namespace stretto::inline v0
