@@ -20,7 +20,7 @@ namespace explore {
 struct own_options {
   std::vector<std::pair<std::string, std::string>> given;
 
-  /// Those of all schedules: ", --drain ascending|descending, --extra N".
+  /// Those that there are, and their values: "--drain", "ascending|descending".
   static std::vector<std::pair<std::string, std::string>> all() {
     std::vector<std::pair<std::string, std::string>> flags;
     for (const entry& e : registry())
@@ -36,8 +36,8 @@ struct own_options {
   /// The words of those that a schedule has.
   std::vector<std::string> of(const entry& e) const {
     std::vector<std::string> words;
-    for (const auto& [flag, value] : given)
-      if (std::any_of(e.options.begin(), e.options.end(), [&](const auto& option) { return option.first == flag; })) words.insert(words.end(), {flag, value});
+    for (const auto& one : given)
+      if (std::any_of(e.options.begin(), e.options.end(), [&](const auto& option) { return option.first == one.first; })) words.insert(words.end(), {one.first, one.second});
     return words;
   }
 };
@@ -146,7 +146,7 @@ inline int compare(arguments& a) {
   own_options own;
   own.read(a);
   const bool json = a.flag("--json");
-  std::string takes = std::string("--ranks P, --micro-batches M, --chunks V, --slices Q, --memory-limit K, ");
+  std::string takes = "--ranks P, --micro-batches M, --chunks V, --slices Q, --memory-limit K, ";
   for (const auto& [flag, value] : own_options::all()) takes += flag + " " + value + ", ";
   takes += std::string(pricing::flags) + ", --json";
   a.finish("compare", takes);

@@ -87,8 +87,8 @@ check takes
                         (default: buffered for orders, per_edge for files with messages)
   --lowered             places sends and receives first; a model about messages does so too
 
-Exit status: 0 fine; 1 the plan has a fault, or the schedule has no plan for these sizes; 2 the command line or a file
-can't be read or written.
+Exit status: 0 fine; 1 the plan has a fault, the schedule has no plan for these sizes, or nothing compared fits; 2 the
+command line or a file can't be read or written.
 )";
 
 struct command {

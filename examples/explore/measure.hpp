@@ -108,7 +108,7 @@ inline int simulate(arguments& a) {
   if (times > 0 && !c.prices.costs.noise.any()) refuse("--spread is of steps with noise, and without it all are the same; add --jitter X or --stragglers SHARE,FACTOR");
   const stretto::forecast f = stretto::simulate(c.plan, c.prices.costs, c.prices.holding, {.steps = steps, .record = true});
   const stretto::plan_view p = c.plan;
-  const stretto::bounds least = stretto::lower_bounds(p, c.prices.costs, f.peak_of);
+  const stretto::bounds least = stretto::lower_bounds(p, c.prices.costs, f.peak_of, c.prices.holding);
   const std::string path = path_of(p, f);
   const auto part = [&](double x) { return settled(x, f.makespan); };
   stretto::spread all;

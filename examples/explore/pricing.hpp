@@ -117,7 +117,6 @@ struct pricing {
         costs.pass[pass] = number(where, w[3]);
         continue;
       }
-      if (!g.is_node(pass)) refuse(where + " gives a single " + w[0] + " a cost of " + w[2] + ", which is a marker; give all ranks one, 'rank * " + w[2] + " COST'");
       const auto of = w[0] == "rank" ? stretto::scope::rank : stretto::scope::stage;
       costs.specials.push_back({of, index(w[1]), static_cast<stretto::pass_id>(pass), number(where, w[3])});
     }

@@ -124,6 +124,33 @@ TEST_CASE("memory bounds a step by how long activations are held at least: Littl
   CHECK(lower_bounds(make_plan(zb_h1{}, z), costs(1, 1, 1), one).memory == 6 * 9);  // W of the last stages needn't be waited for
 }
 
+TEST_CASE("the bound of memory is of the holding that the peaks are of, and pairs count with what they may take") {
+  const plan p = make_plan(from_csv("0F0,0I0,0F1,0W0,0I1,0F2,0W1,0I2,0F3,0W2,0I3,0F4,0W3,0I4,0W4\n"
+                                    "1F0,1I0,1W0,1F1,1I1,1W1,1F2,1I2,1W2,1F3,1I3,1W3,1F4,1I4,1W4\n"));
+  sweep::dice d(5);
+  int by_memory = 0;
+  for (int k = 0; k < 200; ++k) {
+    const int by_input = d.between(0, 4);
+    const holding h(4, by_input, 4 - by_input);
+    const costs c(d.between(0.2, 2.0), d.between(0.2, 2.0), d.between(0.2, 2.0));
+    for (const plan& q : {p, make_plan(zb_h1{}, {4, 8}), make_plan(interleaved_one_f_one_b{}, {2, 6, 2})}) {
+      const forecast f = simulate(q, c, h);
+      const bounds b = lower_bounds(q, c, f.peak_of, h);
+      if (b.best() > f.makespan * (1 + 1e-12)) FAIL("memory " << b.memory << ", makespan " << f.makespan);
+      by_memory += b.memory > b.work;
+    }
+  }
+  CHECK(by_memory > 20);
+  const plan lone = make_plan(from_csv("0F0,0B0,0F1,0B1\n")), paired = make_plan(from_csv("0F0,(0B0;0F1)OVERLAP_F_B,0B1\n"));
+  costs c;
+  c.overlapped = 0.5;
+  CHECK(simulate(paired, c).makespan == 5);
+  CHECK(lower_bounds(lone, c).best() <= 5);
+  CHECK(lower_bounds(lone, c).best() == lower_bounds(paired, c).best());
+  const program again = lower(make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8}), {.recompute = stage_choice::all()});
+  CHECK(lower_bounds(again, costs(), simulate(again).peak_of).best() <= simulate(again).makespan);
+}
+
 TEST_CASE("the bounds of work and of the longest route are those that one can count") {
   const plan p = make_plan(one_f_one_b{}, {3, 5});
   costs c(1, 1, 1, 0.25);

@@ -3,6 +3,7 @@
 // What lower adds to an order: merged backwards, gathered weights, reduced gradients, updates, recompute and offload. The
 // listings are what PyTorch's runtime makes of the same orders; where there is none, a slow reference stands in this file.
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -198,6 +199,95 @@ TEST_CASE("a recomputed forward is made again directly before its backward, and 
   CHECK(std::string(check(make_plan(d)).sentence()).find("missing") != std::string::npos);
 }
 
+TEST_CASE("a program to which nothing is added holds what its order does, whatever that is") {
+  int plans = 0;
+  each_plan(4, 8, [&](const auto&, const sizes&, const plan& p) {
+    const program q = lower(p);
+    for (int kind = 0; kind < 6; ++kind) {
+      holding h = kind == 0 ? holding() : kind == 1 ? holding(1000, 0, 1000) : kind == 2 ? holding(1000, 500, 500) : holding(64, -7, 71);
+      if (kind >= 4 && p.passes.has(pass::backward)) {
+        h.specials.push_back({p.stages - 1, pass::forward, 130});
+        h.specials.push_back({p.stages - 1, pass::backward_input, -40});
+        h.specials.push_back({p.stages - 1, pass::backward_weight, -90});
+      }
+      if (kind == 5) h.always.push_back(9);
+      const forecast wanted = simulate(p, costs(), h, {.record = true}), got = simulate(q, lowered_costs(q, costs()), lowered_holding(q, h, 5), {.record = true});
+      ++plans;
+      bool same = wanted.makespan == got.makespan && wanted.peak == got.peak;
+      for (int r = 0; same && r < p.ranks; ++r) {
+        same = wanted.held_of[r] == got.held_of[r] && wanted.peak_of[r] == got.peak_of[r] && wanted.memory[r].size() == got.memory[r].size();
+        for (std::int64_t i = 0; same && i < wanted.memory[r].size(); ++i)
+          same = wanted.memory[r][i].from == got.memory[r][i].from && wanted.memory[r][i].held == got.memory[r][i].held;
+      }
+      if (!same) FAIL("holding " << kind << " comes out differently");
+    }
+  });
+  CHECK(plans > 1000 / sweep::thin);
+}
+
+TEST_CASE("a recomputed stage holds what it keeps and then the rest, and the others hold what they did, by hand for all schedules") {
+  int programs = 0;
+  each_plan(4, 8, [&](const auto&, const sizes& z, const plan& p) {
+    if (!p.passes.has(pass::backward)) return;
+    for (const bool special : {false, true}) {
+      const program q = lower(p, {.recompute = stage_choice::where([](int stage) { return stage % 3 == 0; })});
+      holding h(600, 240, 360);  // a rank's whole share; the last stage has amounts of its own
+      if (special) {
+        h.specials.push_back({p.stages - 1, pass::forward, 700});
+        h.specials.push_back({p.stages - 1, pass::backward_input, -240});
+        h.specials.push_back({p.stages - 1, pass::backward_weight, -460});
+      }
+      const forecast f = simulate(q, lowered_costs(q, costs()), lowered_holding(q, h, 60));
+      ++programs;
+      const int remake = q.passes.find("R");
+      for (int r = 0; r < q.ranks; ++r) {
+        const double chunks = plan_view(q).chunks(r);
+        double held = 0, most = 0, later = 0;
+        for (const action& a : plan_view(q).order(r)) {
+          if (a.is_message()) continue;
+          const bool own = special && a.stage == p.stages - 1, remade = a.stage % 3 == 0;
+          const double whole = own ? 700 : 600 / chunks, kept = 60 / chunks, input = own ? 240 : 240 / chunks;
+          if (a.pass == pass::forward) held += remade ? kept : whole;
+          if (a.pass == remake) held += whole - kept;
+          if (a.pass == pass::backward || a.pass == pass::backward_input) later += input;
+          if (a.pass == pass::backward || a.pass == pass::backward_weight) later += own ? 460 : 360 / chunks;
+          most = held > most ? held : most;
+          if (a.kind != role::run_with_next) held -= later, later = 0;
+        }
+        if (std::abs(f.held_of[r] * z.slices - most) > 1e-6) FAIL("rank " << r << " holds " << f.held_of[r] << " and by hand " << most / z.slices);
+      }
+    }
+  });
+  CHECK(programs > 500 / sweep::thin);
+}
+
+TEST_CASE("other ranks than the recomputed stage's hold what they did, with input and weight passes apart") {
+  const plan v = make_plan(interleaved_one_f_one_b{}, {.ranks = 2, .micro_batches = 4, .chunks = 2});
+  CHECK(simulate(v, costs(), holding(1000, 0, 1000)).held_of[0] == 2500);
+  CHECK(simulate(lower(v), costs(), lowered_holding(lower(v), holding(1000, 0, 1000))).held_of[0] == 2500);
+  const plan p = make_plan(zb_h1{}, {.ranks = 4, .micro_batches = 8});
+  const program q = lower(p, {.recompute = stage_choice::of({0})});
+  const holding h(1000, 500, 500);
+  const forecast before = simulate(p, costs(), h), after = simulate(q, lowered_costs(q, costs()), lowered_holding(q, h, 100));
+  CHECK(after.held_of[0] < before.held_of[0]);
+  for (int r = 1; r < 4; ++r) CHECK(after.held_of[r] == before.held_of[r]);
+  // What is let go when its pass ends is so in the program.
+  CHECK(simulate(q, costs(), lowered_holding(q, holding(8, 0, 0), 3)).held_of[0] == 8);
+}
+
+TEST_CASE("an offloaded stage lets go what its forward keeps and takes that back, a stage's own amounts too") {
+  const plan p = make_plan(gpipe{}, {.ranks = 2, .micro_batches = 4});
+  holding h(100, 40, 60);
+  h.specials.push_back({1, pass::forward, 10});
+  h.specials.push_back({1, pass::backward_input, -4});
+  h.specials.push_back({1, pass::backward_weight, -6});
+  const program q = lower(p, {.recompute = stage_choice::of({0}), .offload = {.stages = stage_choice::all(), .ahead = 0}});
+  const forecast f = simulate(q, lowered_costs(q, costs(), 0.25, 0.25), lowered_holding(q, h, 30), {.record = true});
+  CHECK(f.held_of[0] == 100);  // 30 goes out and comes back, and 70 more are made again
+  CHECK(f.held_of[1] == 20);   // a forward beside the copy of the one before
+  for (int r = 0; r < 2; ++r) CHECK(f.memory[r].back().held == 0);
+}
+
 TEST_CASE("what a rank's own cost is for a forward, it is for making it again") {
   const program q = lower(make_plan(gpipe{}, {.ranks = 1, .micro_batches = 1}), {.recompute = stage_choice::all()});
   costs c(1, 1, 1);
@@ -310,5 +400,22 @@ TEST_CASE("what lower can't do, it refuses in a sentence") {
   CHECK(thrown([&] { add_recompute(known); }) == "stretto: the plan has a pass R already, and one is to be added; leave that to one of the two");
   add_offload(known);
   CHECK(thrown([&] { add_offload(known); }) == "stretto: the plan has a pass OFFLOAD already, and one is to be added; leave that to one of the two");
-  CHECK(thrown([&] { (void)lowered_holding(p, 3, 4); }) == "stretto: of an activation of 3 a forward is to keep 4; give from 0 to the whole");
+  const program remade = lower(p, {.recompute = stage_choice::of({1})});
+  holding special(8, 0, 8);
+  special.specials.push_back({1, pass::forward, 3});
+  CHECK(thrown([&] { (void)lowered_holding(remade, holding(3, 0, 3), 4); }) == "stretto: of an activation of 3 a forward is to keep 4; give from 0 to the whole");
+  CHECK(thrown([&] { (void)lowered_holding(remade, special, 4); }) == "stretto: of an activation of 3 a forward is to keep 4; give from 0 to the whole");
+  CHECK(thrown([&] { (void)lowered_holding(p, holding(), -1); }) == "stretto: of an activation of 1 a forward is to keep -1; give from 0 to the whole");
+  const program three = lower(make_plan(interleaved_one_f_one_b{}, {.ranks = 2, .micro_batches = 4, .chunks = 3}), {.recompute = stage_choice::of({3})});
+  CHECK(thrown([&] { (void)lowered_holding(three, holding(100, 0, 100), 34); }) ==
+        "stretto: a forward of stage 3 is to keep 34 of a rank's whole share, and rank 1 has 3 stages to share it; give a multiple of 3");
+  draft d;  // rank 0 has one stage, and rank 1 up to two
+  d.hops_of = {{{0, 0}, {1, 1}}, {{0, 1}, {1, 1}}};
+  d.route_index = {0, 1};
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0)},
+                {action::forward(1, 0), action::backward(1, 0), action::forward(0, 1), action::forward(1, 1), action::backward(1, 1), action::backward(0, 1)}};
+  const program uneven = lower(make_plan(d), {.recompute = stage_choice::of({0})});
+  CHECK(thrown([&] { (void)lowered_holding(uneven, holding(100, 0, 100), 34); }) ==
+        "stretto: ranks of 1 and of 2 stages do stage 0, so its forward can't keep 34 of a whole share on each alike; give 0");
+  CHECK(simulate(uneven, costs(), lowered_holding(uneven, holding(100, 0, 100))).held_of[1] == 50);
 }

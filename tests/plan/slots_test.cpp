@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Slots and arenas: the cases of PyTorch's liveness analysis, and what must hold for all schedules and sizes of stages.
+#include <array>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,71 @@ TEST_CASE("recomputed and offloaded activations live in pieces") {
   CHECK(o.of(0).count == 8);
 }
 
+TEST_CASE("what an input pass lets go ends there, and the rest with the weight pass") {
+  const plan p = order("0F0,0F1,0I0,0I1,0W0,0W1\n");
+  const slot_table t = assign_slots(p, {.activation = 100, .released_by_input = 30}, {.align = 1});
+  const slot_use *rest = t.find(0, slot_kind::activation, 0, 0), *brief = t.find(0, slot_kind::until_input, 0, 0);
+  REQUIRE((rest != nullptr && brief != nullptr));
+  CHECK((rest->first == 0 && rest->last == 4 && rest->bytes == 70));
+  CHECK((brief->first == 0 && brief->last == 2 && brief->bytes == 30));
+  CHECK(t.live[0] == 200);
+  CHECK(assign_slots(p, {.activation = 100}).count(0, slot_kind::until_input) == 0);
+  const plan h1 = make_plan(zb_h1{}, {.ranks = 4, .micro_batches = 8});
+  const slot_table z = assign_slots(h1, {.activation = 64, .released_by_input = 32});
+  const forecast f = simulate(h1, costs(), holding(64, 32, 32));
+  for (int r = 0; r < 4; ++r) CHECK(static_cast<double>(z.live[r]) == f.held_of[r]);
+}
+
+TEST_CASE("what lives at once is what simulate holds, with input passes that let go, pending bytes and recompute") {
+  sweep::dice dice(5);
+  int programs = 0;
+  all_schedules::each([&](const auto& s) {
+    for (int ranks = 1; ranks <= 4; ++ranks)
+      for (int m = 1; m <= 9; m += 1 + m / 4)
+        for (int v = 1; v <= 3; ++v)
+          for (int slices = 1; slices <= 2; ++slices) {
+            const sizes z{ranks, m, v, slices};
+            if (refuses(s, z)) continue;
+            const plan p = make_plan(s, z);
+            const int chunks = plan_view(p).chunks(0);
+            bool alike = p.passes.has(pass::backward);
+            for (int r = 0; r < ranks; ++r) alike = alike && plan_view(p).chunks(r) == chunks;
+            if (!alike) continue;
+            INFO(sweep::place(s.name, z));
+            stage_bytes b{.activation = dice.between(1, 64)};
+            b.kept = dice.between(0, static_cast<int>(b.activation));
+            if (dice.between(0, 3) == 0) b.pending = dice.between(1, 20);
+            else b.released_by_input = dice.between(0, static_cast<int>(b.activation));
+            const program q = lower(p, {.recompute = dice.between(0, 2) == 0 ? stage_choice::none() : stage_choice::where([](int stage) { return stage % 2 == 0; })});
+            const std::int64_t share = chunks * slices, input = b.released_by_input - b.pending;
+            const forecast f = simulate(q, costs(), lowered_holding(q, holding(b.activation * share, input * share, (b.activation - input) * share), b.kept * share));
+            const slot_table t = assign_slots(q, b);
+            ++programs;
+            bool merged = false;  // a B takes and releases the pending bytes itself, and needs no slot for them
+            for (const action& a : plan_view(q).actions) merged = merged || (!a.is_message() && a.pass == pass::backward);
+            for (int r = 0; r < ranks; ++r)
+              if (const double live = static_cast<double>(t.live[r]); live > f.held_of[r] + 1e-6 || (live < f.held_of[r] - 1e-6 && !(merged && b.pending > 0)))
+                FAIL("rank " << r << " holds " << f.held_of[r] << " and " << live << " live at once");
+          }
+  });
+  CHECK(programs > 300 / sweep::thin);
+}
+
+TEST_CASE("sizes of stages come in an array, a vector, or a view") {
+  const plan p = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8});
+  const stage_bytes sizes[4] = {{.activation = 256}, {.activation = 512}, {.activation = 1024}, {.activation = 2048}};
+  const std::int64_t wanted[] = {4 * 256, 3 * 512, 2 * 1024, 2048};
+  const std::array<stage_bytes, 4> fixed{sizes[0], sizes[1], sizes[2], sizes[3]};
+  const std::vector<stage_bytes> many(sizes, sizes + 4);
+  std::vector<stage_bytes> changing = many;
+  const slot_table tables[] = {assign_slots(p, sizes), assign_slots(p, fixed), assign_slots(p, many), assign_slots(p, changing),
+                               assign_slots(p, view<const stage_bytes>{sizes, 4}), assign_slots(p, sizes, {.align = 1})};
+  for (const slot_table& t : tables)
+    for (int r = 0; r < 4; ++r) CHECK(t.arena[r] == wanted[r]);
+  CHECK(thrown([&] { (void)assign_slots(make_plan(gpipe{}, {.ranks = 2, .micro_batches = 1}), sizes); }) ==
+        "stretto: sizes of 4 stages are given for a plan of 2 stages; give one for each");
+}
+
 TEST_CASE("activations of stages alike take as many slots as simulate counts at its peak") {
   int plans = 0;
   all_schedules::each([&](const auto& s) {
@@ -191,7 +257,7 @@ TEST_CASE("no two values that live at one time share bytes or a slot, whatever t
           std::vector<stage_bytes> sizes_of;
           for (int k = 0; k < q.stages; ++k) {
             const int whole = dice.between(1, 64);
-            sizes_of.push_back({256 * whole, 256 * dice.between(0, whole), 256 * dice.between(0, 7), 256 * dice.between(0, 7)});
+            sizes_of.push_back({256 * whole, 256 * dice.between(0, whole), 256 * dice.between(0, 7), 256 * dice.between(0, 7), 256 * dice.between(0, whole)});
           }
           for (const slot_packing packing : {slot_packing::by_slot, slot_packing::by_value}) {
             const slot_options options{.align = 256, .share = slot_share::stage, .packing = packing};
@@ -235,6 +301,8 @@ TEST_CASE("sizes that are no use are refused in a sentence") {
   CHECK(said({.activation = -1}) == "stretto: a size of stage 0 is below 0; give sizes in bytes, from 0");
   CHECK(said({.activation = 1, .pending = -5}) == "stretto: a size of stage 0 is below 0; give sizes in bytes, from 0");
   CHECK(said({.activation = 3, .kept = 4}) == "stretto: stage 0 is to keep 4 bytes of an activation of 3; give at most those");
+  CHECK(said({.activation = 3, .released_by_input = 4}) == "stretto: an input pass of stage 0 is to release 4 bytes of an activation of 3; give at most those");
+  CHECK(said({.released_by_input = -1}) == "stretto: a size of stage 0 is below 0; give sizes in bytes, from 0");
   CHECK(said({}, {.align = 48}) == "stretto: slots are to be aligned to 48 bytes; give a power of two, at most 2^40");
   CHECK(said({}, {.align = 0}) == "stretto: slots are to be aligned to 0 bytes; give a power of two, at most 2^40");
   CHECK(said({.activation = 9'000'000'000'000'000'000}) ==

@@ -302,15 +302,10 @@ constexpr slot_table assign_slots(const plan_view& p, view<const stage_bytes> by
 
 /// The same for an array, a std::array, a std::vector, or whatever has data() and size().
 template <class Sizes>
-  requires(!std::is_convertible_v<const Sizes&, stage_bytes> && !std::is_convertible_v<const Sizes&, view<const stage_bytes>>)
+  requires(std::is_array_v<Sizes> || requires(const Sizes& s) { static_cast<const stage_bytes*>(s.data()), s.size(); })
 constexpr slot_table assign_slots(const plan_view& p, const Sizes& by_stage, slot_options how = {}) {
-  if constexpr (std::is_array_v<Sizes>) {
-    return assign_slots(p, view<const stage_bytes>{by_stage, static_cast<std::int64_t>(std::extent_v<Sizes>)}, how);
-  } else {
-    static_assert(requires { static_cast<const stage_bytes*>(by_stage.data()), by_stage.size(); },
-                  "stretto: assign_slots takes one stage_bytes, or a run of them with data() and size(); give one of these");
-    return assign_slots(p, view<const stage_bytes>{by_stage.data(), static_cast<std::int64_t>(by_stage.size())}, how);
-  }
+  if constexpr (std::is_array_v<Sizes>) return assign_slots(p, view<const stage_bytes>{by_stage, static_cast<std::int64_t>(std::extent_v<Sizes>)}, how);
+  else return assign_slots(p, view<const stage_bytes>{by_stage.data(), static_cast<std::int64_t>(by_stage.size())}, how);
 }
 
 }  // namespace stretto::inline v0

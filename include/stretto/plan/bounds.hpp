@@ -2,13 +2,15 @@
 //
 // What no order can beat: lower bounds of the makespan of a plan's graph, routes and costs, whatever its lists say.
 //
-//     bounds b = lower_bounds(p, costs(1, 1, 1));       b.work, b.route, b.rank, b.memory, b.best()
+//     bounds b = lower_bounds(p, costs(1, 1, 1));                       b.work, b.route, b.rank, b.best()
+//     bounds b = lower_bounds(p, c, simulate(p, c, h).peak_of, h);      b.memory, too
 //     work     the busiest rank's
 //     route    the longest chain of passes and messages
 //     rank     each rank by itself: a pass can't begin before the chain in front of it, nor the step end before the chain
 //              behind it; in between the rank does one pass at a time (it may interrupt them, so this is a bound)
-//     memory   what is held takes room for at least the chain from the pass that takes it to the one that releases it, so all
-//              of it together needs that long at the given peak
+//     memory   what is held takes room for at least the chain from the forward that takes it to the pass that releases it, so
+//              all of it together needs that long at the given peak; looked at where forwards alone take and I and W release
+// Passes that may run in overlapped pairs count as work with the share that a pair takes, in chains with all of their cost.
 // With fused backward passes, one chunk and equal costs `rank` is (micro_batches + ranks - 1) * (t_forward + t_backward),
 // which gpipe and 1f1b reach. Cost: O(actions × (edges of an action + log actions)). The bound of one machine with heads and
 // tails is Jackson's, 1955; it is sharp where passes may be interrupted.
@@ -106,11 +108,12 @@ constexpr double one_machine(heap_array<machine_job>& jobs, std::int64_t n) {
 
 }  // namespace detail
 
-/// Bounds for one step. `peak_of` is what each rank may hold, in units of a forward of a whole share, as forecast::peak_of
-/// is; where it is empty, memory is no bound. Noise and measured entries in `prices` are left out. Throws stretto::error with
-/// the check's sentence where the plan isn't valid.
-/// @post simulate(q, prices).makespan >= best() for every q of the same graph and routes that holds no more than `peak_of`.
-constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(), const heap_array<double>& peak_of = {}) {
+/// Bounds for one step. `peak_of` is what each rank may hold of `holds`, in units of a forward of a whole share, as
+/// forecast::peak_of is; where it is empty, memory is no bound. Noise and measured entries in `prices` are left out. Throws
+/// stretto::error with the check's sentence where the plan isn't valid.
+/// @post simulate(q, prices, holds).makespan >= best() for every q of the same passes, graph and routes that holds no more than
+/// `peak_of`.
+constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(), const heap_array<double>& peak_of = {}, const holding& holds = holding()) {
   if (!check(p, links::buffered).ok()) require(check(p, links::buffered));
   costs quiet = prices;
   quiet.noise = {};
@@ -132,8 +135,6 @@ constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(),
     const std::int64_t e = heard.sequence[i];
     const action& a = p.actions[e];
     cost[e] = price.of(0, rank_of(e), e - p.rows[rank_of(e)], &a, 1);
-    // A pair may take less than its passes: each has its least.
-    if ((e > p.rows[rank_of(e)] && p.actions[e - 1].kind == role::run_with_next) || a.kind == role::run_with_next) cost[e] *= quiet.overlapped;
     for (int c = 0; c < w.covers[a.pass]; ++c) doer[w.node(w.covered[a.pass][c], a.stage, a.micro_batch, a.slice)] = static_cast<std::int32_t>(e);
   }
   const auto each_cause = [&](std::int64_t e, auto&& visit) {
@@ -161,14 +162,21 @@ constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(),
     double work = 0;
     for (std::int64_t e = p.rows[r]; e < p.rows[r + 1]; ++e) {
       if (p.actions[e].is_message() || s.lane_index(p.actions[e]) != 0) continue;
-      jobs[many++] = {head[e], cost[e], tail[e]};
-      work += cost[e];
+      jobs[many++] = {head[e], quiet.overlapped * cost[e], tail[e]};
+      work += quiet.overlapped * cost[e];
     }
     b.work = work > b.work ? work : b.work;
     const double alone = detail::one_machine(jobs, many);
     b.rank = alone > b.rank ? alone : b.rank;
   }
-  if (peak_of.size() == 0 || !p.passes->has(pass::backward_weight)) return b;
+  const graph& g = *p.passes;
+  if (peak_of.size() == 0 || !g.has(pass::backward_weight) || !holds.specials.empty() || holds.pass[pass::forward] <= 0) return b;
+  for (int k = 0; k < g.pass_count; ++k) {
+    const bool halves = k == pass::backward_input || k == pass::backward_weight;
+    if (g.is_node(k) && (w.used >> k & 1) != 0 && k != pass::forward && (halves ? holds.pass[k] > 0 : holds.pass[k] != 0)) return b;
+  }
+  const double whole = static_cast<double>(holds.pass[pass::forward]), by_weight = -static_cast<double>(holds.pass[pass::backward_weight]) / whole,
+               by_input = -static_cast<double>(holds.pass[pass::backward_input]) / whole;
   // How long each forward's activations are held at least: the longest chain to the pass that lets them go, over entries of
   // their own micro-batch.
   heap_array<grow_array<std::int64_t>> of_batch(p.micro_batches);
@@ -181,6 +189,7 @@ constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(),
       const action& a = p.actions[begin];
       if (a.pass != pass::forward) continue;
       const std::int64_t release = doer[w.node(pass::backward_weight, a.stage, a.micro_batch, a.slice)];
+      const std::int64_t input = doer[w.node(pass::backward_input, a.stage, a.micro_batch, a.slice)];
       chain[begin] = cost[begin];
       for (std::int64_t k = i + 1; k < entries.size() && release >= 0 && chain[release] < 0; ++k) {
         double longest = -1;
@@ -189,7 +198,8 @@ constexpr bounds lower_bounds(const plan_view& p, const costs& prices = costs(),
         });
         if (longest >= 0) chain[entries[k]] = longest + cost[entries[k]];
       }
-      if (release >= 0) held[rank_of(begin)] += chain[release] / (static_cast<double>(chunks[rank_of(begin)]) * p.slices);
+      if (release >= 0 && input >= 0)
+        held[rank_of(begin)] += (by_weight * chain[release] + by_input * chain[input]) / (static_cast<double>(chunks[rank_of(begin)]) * p.slices);
       for (const std::int64_t e : entries) chain[e] = -1;
     }
   for (int r = 0; r < p.ranks && r < peak_of.size(); ++r)

@@ -60,10 +60,13 @@ constexpr holding lowered_holding(const plan_view& p, holding of_order = holding
   for (int r = 0; remake >= 0 && r < p.ranks; ++r) {
     const int here = p.chunks(r);
     for (const action& a : p.order(r)) {
-      if (a.is_message() || a.pass != remake || a.stage < 0 || a.stage >= p.stages || chunks[a.stage] == here) continue;
-      if (chunks[a.stage] != 0 || kept % here != 0)
+      if (a.is_message() || a.pass != remake || a.stage < 0 || a.stage >= p.stages || here == 0 || chunks[a.stage] == here) continue;
+      if (kept % here != 0)
         throw error(text("stretto: a forward of stage ", a.stage, " is to keep ", kept, " of a rank's whole share, and rank ", r, " has ", here,
-                         " stages, each of which keeps a whole number alike; give what they divide, in smaller units").str(), {.rank = r, .stage = a.stage});
+                         " stages to share it; give a multiple of ", here).str(), {.rank = r, .stage = a.stage});
+      if (kept != 0 && chunks[a.stage] != 0)
+        throw error(text("stretto: ranks of ", chunks[a.stage], " and of ", here, " stages do stage ", a.stage, ", so its forward can't keep ", kept,
+                         " of a whole share on each alike; give 0").str(), {.rank = r, .stage = a.stage});
       chunks[a.stage] = here;
     }
   }

@@ -65,12 +65,9 @@ inline bool is_identifier(std::string_view word) {
       "extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
       "public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this thread_local "
       "throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq ";
-  bool fine = !word.empty() && keywords.find(" " + std::string(word) + " ") == std::string_view::npos && word.find("__") == std::string_view::npos;
-  for (const char c : word) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    fine = fine && (letter || (&c != word.data() && (c == '_' || (c >= '0' && c <= '9'))));
-  }
-  return fine;
+  constexpr std::string_view signs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  return signs.substr(0, 52).find_first_of(word.substr(0, 1)) != std::string_view::npos && word.find_first_not_of(signs) == std::string_view::npos &&
+         word.find("__") == std::string_view::npos && keywords.find(" " + std::string(word) + " ") == std::string_view::npos;
 }
 
 /// What stands between quotation marks for a name, whatever is in it.
