@@ -59,15 +59,17 @@ inline std::string graph_text(const graph& g) {
 
 /// Whether a word can name a variable: keywords, and names that C++ keeps for itself, can't.
 inline bool is_identifier(std::string_view word) {
-  constexpr std::string_view keywords =
-      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl concept const consteval "
-      "constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast else enum explicit export "
-      "extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
-      "public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this thread_local "
-      "throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq ";
+  constexpr std::string_view taken =  // by the language, and by what such a header names
+      R"( alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl concept const
+ consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast else enum
+ explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+ private protected public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch
+ template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+ main std stretto )";
   constexpr std::string_view signs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
   return signs.substr(0, 52).find_first_of(word.substr(0, 1)) != std::string_view::npos && word.find_first_not_of(signs) == std::string_view::npos &&
-         word.find("__") == std::string_view::npos && keywords.find(" " + std::string(word) + " ") == std::string_view::npos;
+         word.find("__") == std::string_view::npos && (taken.find(" " + std::string(word) + " ") == std::string_view::npos && taken.find("\n" + std::string(word) + " ") == std::string_view::npos &&
+          taken.find(" " + std::string(word) + "\n") == std::string_view::npos);
 }
 
 /// What stands between quotation marks for a name, whatever is in it.
