@@ -419,3 +419,27 @@ TEST_CASE("what lower can't do, it refuses in a sentence") {
         "stretto: ranks of 1 and of 2 stages do stage 0, so its forward can't keep 34 of a whole share on each alike; give 0");
   CHECK(simulate(uneven, costs(), lowered_holding(uneven, holding(100, 0, 100))).held_of[1] == 50);
 }
+
+TEST_CASE("a pass that only some micro-batches have sends and gets messages for those alone") {
+  draft d;
+  const pass_id x = d.kinds.add(pass_kind{.name = "X", .how_often = times::at_most_once});
+  d.kinds.add(edge{pass::forward, relation::previous_hop, x, "XM"});
+  d.order_of = {{action::forward(0, 0), action::of(x, 0, 0), action::forward(0, 1), action::backward(0, 0), action::backward(0, 1)},
+                {action::forward(1, 0), action::backward(1, 0), action::forward(1, 1), action::backward(1, 1)}};
+  const plan sends = make_plan(d);
+  CHECK(to_csv(lower(sends)).find("0SEND_XM0") != std::string::npos);
+  CHECK(to_csv(lower(sends)).find("XM1") == std::string::npos);
+  CHECK(simulate(sends).messages == 5);
+  d.kinds.edges[d.kinds.edge_count - 1] = edge{x, relation::previous_hop, pass::forward, "XM"};
+  d.order_of = {{action::forward(0, 0), action::forward(0, 1), action::backward(0, 0), action::backward(0, 1)},
+                {action::forward(1, 0), action::backward(1, 0), action::forward(1, 1), action::of(x, 1, 1), action::backward(1, 1)}};
+  const plan gets = make_plan(d);
+  CHECK(to_csv(lower(gets)).find("1RECV_XM1") != std::string::npos);
+  CHECK(to_csv(lower(gets)).find("XM0") == std::string::npos);
+  CHECK(simulate(gets).messages == 5);
+  for (const plan& p : {sends, gets})
+    for (const link_model& links : {links::buffered, links::per_edge, links::grouped, links::rendezvous, links::single_fifo}) CHECK(check(lower(p), links).sentence() == "");
+  d.order_of[0].insert(d.order_of[0].begin() + 1, {static_cast<pass_id>(d.kinds.edge_count - 1), role::send, 0, 0, 0, 1});
+  d.order_of[1].insert(d.order_of[1].begin(), {static_cast<pass_id>(d.kinds.edge_count - 1), role::receive, 0, 1, 0, 0});
+  CHECK(check(make_plan(d)).kind == fault::needless_message);
+}

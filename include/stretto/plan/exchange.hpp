@@ -214,7 +214,7 @@ class exchange {
   }
 
   constexpr bool by_message(const input& in, int rank) const {
-    return in.rank != rank && p.passes->edges[in.row].how != relation::group;
+    return in.rank != rank && p.passes->edges[in.row].how != relation::group && !absent(p, s.planned, in.pass, w.node(in));
   }
   constexpr message_ends ends(const input& in, const action& a, int rank) const {
     message_ends m;

@@ -52,7 +52,9 @@ constexpr program with_messages(const plan_view& p) {
     for (const action& a : p.order(r)) {
       if (a.is_message()) throw error("stretto: lower takes an order, and this plan holds messages already; lower the order that it came from");
       if (well_placed(p, a, r))
-        for_each_output(p, w, a, r, [&](int, int, int to, int) { ++room[r + 1], ++room[to + 1]; });
+        for_each_output(p, w, a, r, [&](int row, int place, int to, int slice) {
+          if (!s.unwanted(p, w, row, place, a.micro_batch, slice)) ++room[r + 1], ++room[to + 1];
+        });
     }
   }
   program out;
@@ -85,6 +87,7 @@ constexpr program with_messages(const plan_view& p) {
       }
       for (int i = 0; i < count; ++i)
         for_each_output(p, w, a[i], r, [&](int row, int place, int to, int slice) {
+          if (s.unwanted(p, w, row, place, a[i].micro_batch, slice)) return;
           const pass_id carried = static_cast<pass_id>(row);
           out.actions[tail[r]++] = {carried, role::send, a[i].slice, a[i].stage, a[i].micro_batch, place};
           out.actions[tail[to]++] = {carried, role::receive, static_cast<std::uint16_t>(slice), place, a[i].micro_batch, a[i].stage};

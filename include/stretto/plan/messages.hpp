@@ -12,6 +12,7 @@
 
 #include <stretto/core/array.hpp>
 #include <stretto/plan/diagnose.hpp>
+#include <stretto/plan/walk.hpp>
 #include <stretto/plan/wiring.hpp>
 
 namespace stretto::inline v0::detail {
@@ -31,8 +32,9 @@ struct message_table {
   heap_array<std::int32_t> send_step, receive_step;  // -1 where the end is not in the lists
   heap_array<std::int32_t> pair;                     // dense number of the ordered pair of ranks
   int pairs = 0;
+  heap_array<std::uint8_t> planned;                  // by node, where some are optional
 
-  constexpr message_table(const plan_view& p, const wiring& w) {
+  constexpr message_table(const plan_view& p, const wiring& w) : planned(planned_nodes(p, w)) {
     const graph& g = *p.passes;
     for (int e = 0; e < g.edge_count; ++e) {
       base[e] = count;
@@ -90,6 +92,10 @@ struct message_table {
         if (!list[i].is_message()) continue;
         const message_ends m = read(p, w, list[i], r);
         if (m.wrong != fault::none) return at(m.wrong, r, i, list[i]);
+        const pass_id taker = p.passes->edges[list[i].pass].consumer;
+        if (absent(p, planned, m.producer, w.node(m.producer, m.place, list[i].micro_batch, m.slice)) ||
+            absent(p, planned, taker, m.id - base[list[i].pass] + w.base[taker]))
+          return at(fault::needless_message, r, i, list[i]);
         std::int32_t& step = list[i].kind == role::send ? send_step[m.id] : receive_step[m.id];
         if (step >= 0) return at(fault::duplicate, r, i, list[i]);
         step = static_cast<std::int32_t>(i);
@@ -109,7 +115,7 @@ struct message_table {
         action end = list[i];
         int where = r;
         for_each_input(p, w, list[i], r, [&](const input& in) {
-          if (in.rank == r || g.edges[in.row].how == relation::group) return true;
+          if (in.rank == r || g.edges[in.row].how == relation::group || absent(p, planned, in.pass, w.node(in))) return true;
           const edge& row = g.edges[in.row];
           const pass_id carried = static_cast<pass_id>(in.row);
           const std::int64_t m = id(w, in.row, row.consumer, list[i].stage, list[i].micro_batch, list[i].slice);

@@ -33,7 +33,13 @@ struct simulate_options {
 namespace detail {
 
 /// How many edges of a complete plan cross ranks and are carried by messages.
-constexpr std::int64_t message_count(const plan_view& p, const wiring& w) {
+constexpr std::int64_t message_count(const plan_view& p, const wiring& w, const walk_state& s) {
+  std::int64_t optional = 0;
+  for (int r = 0; w.optional && r < p.ranks; ++r)  // what is there is in the lists alone
+    for (const action& a : p.order(r))
+      if (!a.is_message())
+        for_each_output(p, w, a, r, [&](int row, int place, int, int slice) { optional += !s.unwanted(p, w, row, place, a.micro_batch, slice); });
+  if (w.optional) return optional;
   const graph& g = *p.passes;
   heap_array<std::int64_t> batches(p.routes, 0), some(p.routes, -1);
   for (int m = 0; m < p.micro_batches; ++m) {
@@ -42,10 +48,10 @@ constexpr std::int64_t message_count(const plan_view& p, const wiring& w) {
   }
   std::int64_t count = 0;
   for (int r = 0; r < p.routes; ++r)
-    for (int s = 0; s < p.stages && batches[r] > 0; ++s)
-      for (int k = 0; k < g.pass_count && p.route(r).rank_of(s) >= 0; ++k)
+    for (int stage = 0; stage < p.stages && batches[r] > 0; ++stage)
+      for (int k = 0; k < g.pass_count && p.route(r).rank_of(stage) >= 0; ++k)
         for (int q = 0; g.is_node(k) && w.out_begin[k] < w.out_begin[k + 1] && q < p.slices; ++q)
-          for_each_output(p, w, action::of(static_cast<pass_id>(k), s, static_cast<int>(some[r]), q), p.route(r).rank_of(s),
+          for_each_output(p, w, action::of(static_cast<pass_id>(k), stage, static_cast<int>(some[r]), q), p.route(r).rank_of(stage),
                           [&](int, int, int, int) { count += batches[r]; });
   return count;
 }
@@ -79,7 +85,7 @@ constexpr forecast simulate(const plan_view& p, const costs& prices = costs(), c
   }
   t.finish(holds);
   if (!(f.makespan <= 1.7e308)) throw error("stretto: the costs add up to more than a number can hold; give smaller ones");
-  f.messages = detail::message_count(p, w);
+  f.messages = detail::message_count(p, w, s);
   f.step = f.makespan - before_last;
   if (how.record) detail::path_finder(p, w, s, t.messages(), f).find(t.ran());
   return f;

@@ -42,6 +42,22 @@ constexpr bool stands(const plan_view& p, const wiring& w, const action& a, int 
   return well_placed(p, a, rank);
 }
 
+/// By node, whether an entry of the lists does it; empty where nothing is optional.
+constexpr heap_array<std::uint8_t> planned_nodes(const plan_view& p, const wiring& w) {
+  if (!w.optional) return {};
+  heap_array<std::uint8_t> planned = flags(w.nodes);
+  for (int r = 0; r < p.ranks; ++r)
+    for (const action& a : p.order(r))
+      if (!a.is_message() && well_placed(p, a, r))
+        for (int c = 0; c < w.covers[a.pass]; ++c) planned[w.node(w.covered[a.pass][c], a.stage, a.micro_batch, a.slice)] = 1;
+  return planned;
+}
+
+/// Whether a node is optional and not in the plan.
+constexpr bool absent(const plan_view& p, const heap_array<std::uint8_t>& planned, pass_id k, std::int64_t node) {
+  return planned.size() != 0 && p.passes->passes[k].how_often != times::once && planned[node] == 0;
+}
+
 /// How many nodes a complete plan does: those that must be done once, on every hop of every route or every member.
 constexpr std::int64_t nodes_needed(const plan_view& p) {
   const graph& g = *p.passes;
@@ -101,12 +117,7 @@ struct walk_state {
       lane_of[k] = g.has(k) ? index[l] : 0;
     }
     at = heap_array<std::int64_t>(static_cast<std::int64_t>(p.ranks) * lanes, 0);
-    if (!w.optional) return;
-    planned = detail::flags(w.nodes);
-    for (int r = 0; r < p.ranks; ++r)
-      for (const action& a : p.order(r))
-        if (!a.is_message() && detail::well_placed(p, a, r))
-          for (int c = 0; c < w.covers[a.pass]; ++c) planned[w.node(w.covered[a.pass][c], a.stage, a.micro_batch, a.slice)] = 1;
+    planned = detail::planned_nodes(p, w);
   }
 
   constexpr int lane_index(const action& a) const { return a.is_message() || a.pass >= graph::max_passes ? 0 : lane_of[a.pass]; }
@@ -114,7 +125,13 @@ struct walk_state {
   /// Whether what `a` waits for can be counted as there: done, optional and not in the plan, or one of those that `a` does.
   constexpr bool there(const plan_view& p, const wiring& w, const action& a, const input& i) const {
     const std::int64_t n = w.node(i);
-    return done[n] != 0 || w.does(a, i) || (planned.size() != 0 && p.passes->passes[i.pass].how_often != times::once && planned[n] == 0);
+    return done[n] != 0 || w.does(a, i) || detail::absent(p, planned, i.pass, n);
+  }
+
+  /// Whether nobody does what a message of `row` is for, at that place.
+  constexpr bool unwanted(const plan_view& p, const wiring& w, int row, int place, int micro_batch, int slice) const {
+    const pass_id k = p.passes->edges[row].consumer;
+    return detail::absent(p, planned, k, w.node(k, place, micro_batch, slice));
   }
 
   /// Notes the nodes that `a` does; false if one was done before.

@@ -37,7 +37,7 @@ struct wiring {
   bool plain[graph::max_passes] = {};          // done by stages, for each slice: nearly every pass
   std::uint32_t used = 0;                     // bits of the passes that stand in the lists
   std::uint32_t awaited = 0;                  // bits of the passes that one of those waits for
-  bool optional = false;                      // some producers may be absent
+  bool optional = false;                      // some producers, or takers of messages, may be absent
 
   constexpr explicit wiring(const plan_view& p) {
     const graph& g = *p.passes;
@@ -59,7 +59,8 @@ struct wiring {
           awaited |= stands ? 1u << row.producer : 0;
         }
         if ((cover >> row.producer & 1) != 0 && !row.message.empty() && (done_here >> row.consumer & 1) != 0) out_row[out++] = static_cast<std::uint8_t>(e);
-        optional = optional || g.passes[row.producer].how_often == times::at_most_once;
+        optional = optional || g.passes[row.producer].how_often == times::at_most_once ||
+                   (!row.message.empty() && g.passes[row.consumer].how_often == times::at_most_once);
       }
       const pass_kind& kind = g.passes[k];
       plain[k] = kind.by == scope::stage && kind.per == share::slice;
