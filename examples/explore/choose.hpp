@@ -16,7 +16,7 @@
 
 namespace explore {
 
-inline bool is_file(const std::string& name) { return name == "-" || (name.size() > 4 && name.substr(name.size() - 4) == ".csv"); }
+inline bool is_file(const std::string& name) { return name == "-" || (name.size() >= 4 && name.substr(name.size() - 4) == ".csv"); }
 
 /// The dialect that a flag names; own where it isn't given.
 inline stretto::csv_dialect dialect_by(const char* flag, arguments& a) {

@@ -140,7 +140,8 @@ inline int compare(arguments& a) {
   double limit = 0;
   std::string v;
   const auto count = [&](const char* flag, int& out) { a.integer(flag, out, 1, 1'000'000'000); };
-  count("--ranks", z.ranks), count("--micro-batches", z.micro_batches), count("--chunks", z.chunks), count("--slices", z.slices);
+  count("--ranks", z.ranks), count("--micro-batches", z.micro_batches), count("--slices", z.slices);
+  a.integer("--chunks", z.chunks, 1, 64);
   if (a.value("--memory-limit", v) && (limit = number("--memory-limit", v)) == 0) refuse("--memory-limit takes a number above 0, not '" + v + "'");
   prices.read(a);
   own_options own;

@@ -14,6 +14,18 @@ std::string refusal_of(std::string_view text) { return std::string(read_csv(text
 std::string again(std::string_view text) { return to_csv(make_plan(read_csv(text).value)); }
 }  // namespace
 
+TEST_CASE("a rank's pass beside routes told by letters names no stage") {
+  draft d;
+  const pass_id n = d.kinds.add(pass_kind{.name = "N", .by = scope::rank, .per = share::step});
+  d.hops_of = {{{0, 0}}, {{0, 0}}};
+  d.route_index = {0, 1};
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0), action::forward(0, 1), action::backward(0, 1), action::of(n, 0, 0)}, {action::of(n, 1, 0)}};
+  const plan p = make_plan(d), q = make_plan(from_csv(to_csv(p), d.kinds));
+  CHECK(check(q).sentence() == "");
+  CHECK(q.stages == 1);
+  CHECK(to_csv(q) == to_csv(p));
+}
+
 TEST_CASE("what is read is written again, cell for cell") {
   for (const char* text : {
            "0F0,0F1,0B0,0B1\n",

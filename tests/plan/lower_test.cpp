@@ -443,3 +443,22 @@ TEST_CASE("a pass that only some micro-batches have sends and gets messages for 
   d.order_of[1].insert(d.order_of[1].begin(), {static_cast<pass_id>(d.kinds.edge_count - 1), role::receive, 0, 1, 0, 0});
   CHECK(check(make_plan(d)).kind == fault::needless_message);
 }
+
+TEST_CASE("a pass of a user's that is called R is no recomputing") {
+  draft d;
+  const pass_id own = d.kinds.add(pass_kind{.name = "R", .by = scope::rank, .per = share::step});
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0), action::of(own, 0, 0)}};
+  CHECK(assign_slots(make_plan(d), {.activation = 1}).arena[0] >= 1);
+}
+
+TEST_CASE("a plan that was never made is named as such by all that add to plans") {
+  const plan none;
+  const std::string words = "stretto: no plan: it was never made, or was moved from; make it with make_plan";
+  CHECK(std::string(check(none).sentence()) == words);
+  CHECK(thrown([&] { (void)add_update(none, update_rule::each); }) == words);
+  CHECK(thrown([&] { (void)add_recompute(none, stage_choice::all()); }) == words);
+  CHECK(thrown([&] { (void)add_offload(none, {.stages = stage_choice::all()}); }) == words);
+  CHECK(thrown([&] { (void)lowered_costs(none, costs()); }) == words);
+  CHECK(thrown([&] { (void)lowered_holding(none); }) == words);
+  CHECK(thrown([&] { (void)lower(none); }) == words);
+}

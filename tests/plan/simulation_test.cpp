@@ -414,6 +414,19 @@ TEST_CASE("bytes of stages, and what is held always, stand in the curve beside t
   CHECK(f.memory[0].back().held == 10'000);
 }
 
+TEST_CASE("what passes of ranks, or once a step, hold is not divided by chunks and slices") {
+  draft d;
+  const pass_id n = d.kinds.add(pass_kind{.name = "N", .by = scope::rank, .per = share::step});
+  const pass_id u = d.kinds.add(pass_kind{.name = "U", .by = scope::rank, .per = share::step});
+  d.kinds.add(edge{u, relation::same_place, n});
+  d.order_of = {{action::of(n, 0, 0), action::forward(0, 0), action::forward(1, 0), action::backward(1, 0), action::backward(0, 0), action::of(u, 0, 0)}};
+  holding h;
+  h.pass[n] = 100, h.pass[u] = -100;
+  CHECK(simulate(make_plan(d), costs(), h).held_of[0] == 101);
+  h.pass[u] = 0;
+  CHECK(sweep::thrown([&] { (void)simulate(make_plan(d), costs(), h, {.steps = 1000}); }).rfind("stretto: rank 0 still holds something when", 0) == 0);
+}
+
 TEST_CASE("the critical path goes from time 0 to the makespan without a gap but messages, and has no slack") {
   sweep::dice d(15);
   int paths = 0, crossings = 0;
@@ -551,6 +564,8 @@ TEST_CASE("costs that can't be are refused in a sentence") {
         "stretto: a cost is given for slice 2 of stage 1, and the plan's micro-batches have slices 0 to 0; give one of those");
   CHECK(words([](costs& c) { c.links.push_back({.from = 1, .to = 4}); }) ==
         "stretto: a link is given from rank 1 to rank 4, and the plan has ranks 0 to 3; give two of those, or -1 for any");
+  CHECK(words([](costs& c) { c.bandwidth = 1e-309; }) ==
+        "stretto: a latency, a bandwidth or a message's size is not a number from 0 to 1e300; give numbers in that range");
   CHECK(words([](costs& c) { c.message_size[0] = -1; }) ==
         "stretto: a latency, a bandwidth or a message's size is not a number from 0 to 1e300; give numbers in that range");
   CHECK(words([](costs& c) { c.links.push_back({.latency = std::nan("")}); }) ==

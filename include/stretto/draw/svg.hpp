@@ -29,7 +29,7 @@ struct svg_options {
   bool memory = false;    ///< a curve below each rank
   bool critical = true;   ///< marks the critical path
   bool messages = false;  ///< a line from the end of an action to the start of that which its message reaches
-  double width = 0;       ///< of the picture, in pixels; 0: as wide as numbers in boxes need, from 640 to 2400
+  double width = 0;       ///< of the picture, in pixels; 0: at most 100000; 0: as wide as numbers in boxes need, the timeline from 640 to 2400
 };
 
 namespace detail {
@@ -64,7 +64,7 @@ class svg_drawing {
       std::nth_element(needs.begin(), most, needs.end());
       wanted = *most * t.makespan;
     }
-    const double plot = how.width > 0 ? (std::max)(100.0, how.width - left - margin) : (std::min)(2400.0, (std::max)(640.0, wanted)) ;
+    const double plot = how.width > 0 ? (std::max)(100.0, (std::min)(how.width, 100'000.0) - left - margin) : (std::min)(2400.0, (std::max)(640.0, wanted)) ;
     scale = t.makespan > 0 ? plot / t.makespan : 1;
     width = left + plot + margin;
     double y = top;
@@ -107,7 +107,7 @@ class svg_drawing {
     const double tick = tick_of(scale > 0 && t.makespan > 0 ? 56 / scale : 1);
     put("<g class=\"a\"><path d=\"");
     std::string words;
-    for (int i = 0; t.makespan > 0 && i * tick <= t.makespan * (1 + 1e-9); ++i) {
+    for (int i = 0; i < 1000 && t.makespan > 0 && i * tick <= t.makespan * (1 + 1e-9); ++i) {
       put("M"), number(x_of(i * tick)), put(" "), number(top - 4), put("V"), number(bottom);
       words += "<text x=\"";
       put_pixels(words, x_of(i * tick));

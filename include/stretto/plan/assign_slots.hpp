@@ -64,8 +64,8 @@ struct slot_class {
 class slot_maker {
  public:
   constexpr slot_maker(const plan_view& plan, view<const stage_bytes> sizes, bool all_alike, slot_options options)
-      : p(plan), g(*plan.passes), bytes(sizes), alike(all_alike), how(options), w(plan), messages(plan, w), remake(g.find("R")), offload(g.find("OFFLOAD")),
-        reload(g.find("RELOAD")), open(pieces * w.nodes, -1), waiting(messages.count, -1), remade(flags(w.nodes)) {}
+      : p(plan), g(*plan.passes), bytes(sizes), alike(all_alike), how(options), w(plan), messages(plan, w), remake(detail::find_added(g, "R")), offload(detail::find_added(g, "OFFLOAD")),
+        reload(detail::find_added(g, "RELOAD")), open(pieces * w.nodes, -1), waiting(messages.count, -1), remade(flags(w.nodes)) {}
 
   constexpr slot_table make() {
     out.ranks = p.ranks;
@@ -281,7 +281,7 @@ constexpr slot_table slots_of(const plan_view& p, view<const stage_bytes> bytes,
   }
   if (how.share == slot_share::micro_batch)
     for (const action& a : p.actions)
-      if (!a.is_message() && (a.pass == p.passes->find("R") || a.pass == p.passes->find("OFFLOAD")))
+      if (!a.is_message() && (a.pass == detail::find_added(*p.passes, "R") || a.pass == detail::find_added(*p.passes, "OFFLOAD")))
         throw error("stretto: slots are to be shared by the stages of a rank, and this program recomputes or offloads single stages; use slot_share::stage");
   return slot_maker(p, bytes, alike, how).make();
 }

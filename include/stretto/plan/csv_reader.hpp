@@ -324,19 +324,27 @@ class csv_reader {
         return fail_at(o.line, o.column, "micro-batch ", entry(o).micro_batch, " is named, and the text has only ", static_cast<std::int64_t>(origins.size()),
                        " cells, too few for that many micro-batches");
     int stages = 0;
-    for (const origin& o : origins) stages = entry(o).stage >= stages ? entry(o).stage + 1 : stages;
+    for (const origin& o : origins)
+      if (names_stage(entry(o)) && entry(o).stage >= stages) stages = entry(o).stage + 1;
     draft& d = out.value;
     d.stage_count = stages;
     for (int l = 0; l < letters; ++l) {
       d.hops_of.emplace_back();
       heap_array<int> owner(stages, -1);
       for (const origin& o : origins)
-        if (o.letter == l && !entry(o).is_message() && owner[entry(o).stage] < 0) owner[entry(o).stage] = static_cast<int>(o.row);
+        if (o.letter == l && !entry(o).is_message() && names_stage(entry(o)) && owner[entry(o).stage] < 0) owner[entry(o).stage] = static_cast<int>(o.row);
       for (int s = 0; s < stages; ++s) d.hops_of.back().push_back({s, owner[s] < 0 ? 0 : owner[s]});
       for (int m = 0; m < many[l]; ++m) d.route_index.push_back(l);
     }
     for (const origin& o : origins)
       if (o.letter >= 0) entry(o).micro_batch += first[o.letter];
+  }
+
+  /// Whether the number in front of an entry is a stage's; ranks do some passes, and take some messages.
+  constexpr bool names_stage(const action& a) const {
+    const graph& g = out.value.kinds;
+    const pass_id k = !a.is_message() ? a.pass : a.kind == role::send ? g.edges[a.pass].producer : g.edges[a.pass].consumer;
+    return g.passes[k].by == scope::stage;
   }
 
   constexpr void settle_messages() {

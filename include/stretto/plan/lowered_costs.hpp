@@ -14,16 +14,18 @@
 #include <stretto/core/text.hpp>
 #include <stretto/plan/costs.hpp>
 #include <stretto/plan/plan.hpp>
+#include <stretto/plan/plan_like.hpp>
 
 namespace stretto::inline v0 {
 
 /// The costs with R as dear as F on every rank and stage, copies of a whole share as said, and CUE for nothing.
 constexpr costs lowered_costs(const plan_view& p, costs c, double copy_out = 1, double copy_in = 1) {
+  detail::must_be_made(p);
   const graph& g = *p.passes;
-  if (const int k = g.find("OFFLOAD"); k >= 0) c.pass[k] = copy_out;
-  if (const int k = g.find("CUE"); k >= 0) c.pass[k] = 0;
-  if (const int k = g.find("RELOAD"); k >= 0) c.pass[k] = copy_in;
-  const int r = g.find("R");
+  if (const int k = detail::find_added(g, "OFFLOAD"); k >= 0) c.pass[k] = copy_out;
+  if (const int k = detail::find_added(g, "CUE"); k >= 0) c.pass[k] = 0;
+  if (const int k = detail::find_added(g, "RELOAD"); k >= 0) c.pass[k] = copy_in;
+  const int r = detail::find_added(g, "R");
   if (r < 0) return c;
   c.pass[r] = c.pass[pass::forward];
   const std::int64_t count = c.specials.size();
@@ -41,9 +43,10 @@ constexpr costs lowered_costs(const plan_view& p, costs c, double copy_out = 1, 
 /// RELOAD takes it; what I and W release, they release as before. Like a holding's general amounts, `kept` is of a rank's whole
 /// share: a stage keeps kept / chunks. Throws stretto::error where that is no whole number, or more than there is.
 constexpr holding lowered_holding(const plan_view& p, holding of_order = holding(), std::int64_t kept = 0) {
+  detail::must_be_made(p);
   const graph& g = *p.passes;
   holding h = static_cast<holding&&>(of_order);
-  const int remake = g.find("R"), offload = g.find("OFFLOAD"), reload = g.find("RELOAD");
+  const int remake = detail::find_added(g, "R"), offload = detail::find_added(g, "OFFLOAD"), reload = detail::find_added(g, "RELOAD");
   const std::int64_t general = h.pass[pass::forward];
   const auto refuse_kept = [&](std::int64_t whole, std::int64_t amount) {
     throw error(text("stretto: of an activation of ", whole, " a forward is to keep ", amount, "; give from 0 to the whole").str());

@@ -52,12 +52,13 @@ constexpr offload_passes add_offload(graph& g) {
   g.add(edge{out.reload, relation::same_place, out.offload});
   g.add(edge{out.reload, relation::same_place, out.cue});
   g.add(edge{pass::backward_input, relation::same_place, out.reload});
-  if (const int r = g.find("R"); r >= 0) g.add(edge{static_cast<pass_id>(r), relation::same_place, out.reload});
+  if (const int r = detail::find_added(g, "R"); r >= 0) g.add(edge{static_cast<pass_id>(r), relation::same_place, out.reload});
   return out;
 }
 
 /// Throws stretto::error where the plan has no backward passes or the rule names a stage that it lacks.
 constexpr plan add_offload(const plan_view& p, const offload_rule& rule) {
+  detail::must_be_made(p);
   detail::must_go_back(p, "offload");
   if (rule.ahead < 0) throw error(text("stretto: lower is to begin copies back ", rule.ahead, " passes ahead; give 0 or more").str());
   const heap_array<std::uint8_t> chosen = detail::chosen_stages(rule.stages, p.stages, "offload");
@@ -65,7 +66,7 @@ constexpr plan add_offload(const plan_view& p, const offload_rule& rule) {
   const offload_passes k = add_offload(out.passes);
   const graph& g = *p.passes;
   const wiring w(p);
-  const int remake = g.find("R");
+  const int remake = detail::find_added(g, "R");
   heap_array<std::int32_t> made(w.nodes, -1);     // the unit of the list that does an F, by its node
   heap_array<std::int32_t> wanted(w.nodes, -1);   // and the first that needs what it holds; -2: too soon
   const auto has = [&](const action& a) { return !a.is_message() && g.has(a.pass) && a.stage >= 0 && a.stage < p.stages && chosen[a.stage] != 0 && detail::named(p, a); };

@@ -24,6 +24,17 @@ constexpr void must_be_free(const graph& g, const char* name) {
   if (g.find(name) >= 0) throw error(text("stretto: the plan has a pass ", name, " already, and one is to be added; leave that to one of the two").str());
 }
 
+/// Throws stretto::error with the check's words for a plan that was never made, or was moved from.
+constexpr void must_be_made(const plan_view& p) {
+  if (p.ranks < 1 || p.passes == nullptr) throw error("stretto: no plan: it was never made, or was moved from; make it with make_plan");
+}
+
+/// The pass of that name that stages do for each slice, as lower adds them; -1 where there is none.
+constexpr int find_added(const graph& g, const char* name) {
+  const int k = g.find(name);
+  return k >= 0 && g.passes[k].by == scope::stage && g.passes[k].per == share::slice ? k : -1;
+}
+
 }  // namespace detail
 
 /// All of a plan but its lists, and not `lowered`, which is for the lists to say.

@@ -22,14 +22,15 @@ class post {
       : p(plan), w(wires), latency(prices.latency), sharing(prices.sharing), per_node(prices.ranks_per_node) {
     const graph& g = *p.passes;
     const auto fits = [](double x) { return x >= 0 && x <= 1e300; };
-    bool fit = fits(prices.latency) && fits(prices.bandwidth);
+    const auto moves = [&](double bandwidth) { return fits(bandwidth) && (bandwidth == 0 || 1 / bandwidth <= 1e300); };
+    bool fit = fits(prices.latency) && moves(prices.bandwidth);
     for (int e = 0; e < g.edge_count; ++e) {
       fit = fit && fits(prices.message_size[e]);
       const bool sliced = g.has(g.edges[e].producer) && g.passes[g.edges[e].producer].per == share::slice;
       size[e] = g.edges[e].message.empty() ? 0 : prices.message_size[e] / (sliced ? p.slices : 1);
     }
     for (const auto& l : prices.links) {
-      fit = fit && fits(l.latency) && fits(l.bandwidth);
+      fit = fit && fits(l.latency) && moves(l.bandwidth);
       if (l.from < -1 || l.from >= p.ranks || l.to < -1 || l.to >= p.ranks)
         throw error(text("stretto: a link is given from rank ", l.from, " to rank ", l.to, ", and the plan has ranks 0 to ", p.ranks - 1, "; give two of those, or -1 for any").str());
     }

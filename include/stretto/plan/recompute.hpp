@@ -42,6 +42,7 @@ constexpr bool does(const graph& g, const action& a, pass_id k) { return !a.is_m
 
 /// Throws stretto::error where the plan has no backward passes or the choice names a stage that it lacks.
 constexpr plan add_recompute(const plan_view& p, const stage_choice& stages) {
+  detail::must_be_made(p);
   detail::must_go_back(p, "recompute");
   const heap_array<std::uint8_t> chosen = detail::chosen_stages(stages, p.stages, "recompute");
   const graph& g = *p.passes;

@@ -24,8 +24,12 @@ class store {
     const graph& g = *p.passes;
     const std::int64_t room = 9'000'000'000'000'000'000 / (p.actions.count + 1) / wiring::max_cover;
     bool fit = true;
-    for (std::int64_t h : holds.pass) fit = fit && h <= room && h >= -room;
-    for (const auto& one : holds.specials) fit = fit && one.amount <= room / p.stages && one.amount >= -room / p.stages;
+    for (int k = 0; k < graph::max_passes; ++k) {
+      const bool of_slice = k >= g.pass_count || !g.has(k) || (g.passes[k].by == scope::stage && g.passes[k].per == share::slice);
+      const std::int64_t most_of_it = of_slice ? room : room / p.stages / p.slices;
+      fit = fit && holds.pass[k] <= most_of_it && holds.pass[k] >= -most_of_it;
+    }
+    for (const auto& one : holds.specials) fit = fit && one.amount <= room / p.stages / p.slices && one.amount >= -room / p.stages / p.slices;
     for (std::int64_t h : holds.always) fit = fit && h >= 0;
     if (!fit) throw error("stretto: what the passes hold adds up to more than a number can hold; give it in larger units");
     for (int k = 0; k < g.pass_count; ++k)
@@ -36,6 +40,8 @@ class store {
     for (int k = 0; k < g.pass_count; ++k) kept_for_later = kept_for_later || ((w.used >> k & 1) != 0 && released[k] != 0);
     for (int k = 0; k < g.pass_count && !kept_for_later; ++k) released[k] = taken[k];
     read_specials(holds);
+    for (int k = 0; k < g.pass_count; ++k) uneven = uneven || (holds.pass[k] != 0 && g.has(k) && (g.passes[k].by == scope::rank || g.passes[k].per != share::slice));
+    for (int k = 0; k < graph::max_passes; ++k) general[k] = holds.pass[k];
     for (int k = 0; k < g.pass_count; ++k)
       beside = beside || (g.has(k) && (w.used >> k & 1) != 0 && s.lane_of[k] != 0 && (taken[k] != 0 || released[k] != 0 || of_stage.size() != 0));
     if (beside) takings = heap_array<grow_array<moment>>(s.at.size()), releases = heap_array<grow_array<moment>>(s.at.size());
@@ -45,7 +51,7 @@ class store {
   constexpr void move(int rank, const action* a, int count, double start, double finish) {
     std::int64_t takes = 0, lets_go = 0;
     for (int i = 0; i < count; ++i) {
-      if (of_stage.size() == 0) {
+      if (of_stage.size() == 0 && !uneven) {
         takes += taken[a[i].pass], lets_go += released[a[i].pass];
       } else {
         const amounts x = amounts_of(rank, a[i]);
@@ -65,13 +71,18 @@ class store {
     }
   }
 
-  /// Sums up after the last step.
-  constexpr void finish(const holding& holds, forecast& f) {
-    if (beside) merge_lanes();
+  /// After each step nothing may be left of what its passes took.
+  constexpr void end_step() const {
     for (int r = 0; r < p.ranks; ++r)
       if (held[r] != 0)
         throw error(text("stretto: rank ", r, held[r] > 0 ? " still holds something when all of its passes have ended; let them release what they take, in special amounts below 0"
                                                           : " has released more than it took when all of its passes have ended; let them release what they take").str(), {.rank = r});
+  }
+
+  /// Sums up after the last step.
+  constexpr void finish(const holding& holds, forecast& f) {
+    if (beside) merge_lanes();
+    end_step();
     f.peak_of = heap_array<double>(p.ranks, 0.0);
     f.held_of = heap_array<double>(p.ranks, 0.0);
     const double unit = holds.pass[pass::forward] > 0 ? static_cast<double>(holds.pass[pass::forward]) : 1.0;
@@ -98,7 +109,6 @@ class store {
     if (holds.specials.empty()) return;
     own = heap_array<std::uint8_t>(static_cast<std::int64_t>(p.stages) * graph::max_passes, std::uint8_t{0});
     of_stage = heap_array<std::int64_t>(own.size(), std::int64_t{0});
-    for (int k = 0; k < graph::max_passes; ++k) general[k] = holds.pass[k];
     for (const auto& one : holds.specials) {
       if (one.stage < 0 || one.stage >= p.stages || !p.passes->is_node(one.pass))
         throw error(text("stretto: what a pass holds is given for stage ", one.stage, ", pass ", p.passes->has(one.pass) ? p.passes->passes[one.pass].name : label("?"),
@@ -113,8 +123,11 @@ class store {
     const pass_kind& kind = p.passes->passes[a.pass];
     for (int k = 0; k < p.passes->pass_count; ++k) {
       if ((p.passes->cover(a.pass) >> k & 1) == 0 || kind.how_often == times::any) continue;
-      const std::int64_t i = kind.by == scope::rank ? -1 : static_cast<std::int64_t>(a.stage) * graph::max_passes + k;
-      const std::int64_t h = i >= 0 && own[i] != 0 ? of_stage[i] * divisor[rank] : general[k];
+      const bool on_rank = kind.by == scope::rank;
+      const std::int64_t i = on_rank || own.size() == 0 ? -1 : static_cast<std::int64_t>(a.stage) * graph::max_passes + k;
+      // All is divided by the rank's chunks and by slices in the end: what isn't a share of those is multiplied first.
+      const std::int64_t h = (i >= 0 && own[i] != 0 ? of_stage[i] * divisor[rank] : general[k] * (on_rank ? divisor[rank] : 1)) *
+                             (kind.per == share::slice ? 1 : p.slices);
       (h > 0 ? x.taken : x.released) += h > 0 ? h : -h;
     }
     return x;
@@ -159,6 +172,7 @@ class store {
   const heap_array<std::int32_t>& divisor;
   heap_array<std::int64_t> held, most;
   bool keep = false, beside = false;  // beside: passes off the compute lane hold or release
+  bool uneven = false;                // passes of ranks, or that are no slice's, hold or release
   std::int64_t taken[graph::max_passes] = {}, released[graph::max_passes] = {}, general[graph::max_passes] = {};
   heap_array<std::uint8_t> own;          // by stage and pass: it has an amount of its own
   heap_array<std::int64_t> of_stage;

@@ -16,6 +16,7 @@
 #include <stretto/core/text.hpp>
 #include <stretto/plan/graph.hpp>
 #include <stretto/plan/plan.hpp>
+#include <stretto/plan/plan_like.hpp>
 
 namespace stretto::inline v0 {
 
@@ -87,6 +88,7 @@ inline std::string quoted(std::string_view name) {
 /// A header that defines the plan as a constant named `id`. Throws stretto::error for what can't be a variable's name.
 /// @post static_plan of the constant equals the plan.
 inline std::string to_table(const plan_view& p, std::string_view id) {
+  detail::must_be_made(p);
   if (!detail::is_identifier(id))
     throw error(text("stretto: a table is to be named '", id, "', which can't name a variable in C++; give letters, digits and _, a letter first, and no keyword").str());
   const std::string name(id), ranks = std::to_string(p.ranks), batches = std::to_string(p.micro_batches);

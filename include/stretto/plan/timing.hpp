@@ -74,6 +74,7 @@ class timing {
 
   /// Between steps: what was now is before.
   constexpr void turn() {
+    held.end_step();
     ++step_;
     units = 0;
     f.actions = 0;

@@ -28,6 +28,7 @@ struct updated_plan {
 
 /// Throws stretto::error where the plan has no weight passes, or its graph no room.
 constexpr updated_plan add_update(const plan_view& p, update_rule rule) {
+  detail::must_be_made(p);
   if (!p.passes->has(pass::backward_weight))
     throw error("stretto: lower is to place updates, and the plan's graph has no weight passes; lower a plan for inference without them");
   for (const char* name : {"NORM", "UPDATE"}) detail::must_be_free(*p.passes, name);

@@ -63,7 +63,7 @@ struct eager_one_f_one_b {
     constexpr int most = 1'000'000'000;
     const double both = c.pass[pass::forward] + c.pass[pass::backward_input] + c.pass[pass::backward_weight];
     const double there_and_back = 2 * c.latency;
-    if (there_and_back >= most * both) return {there_and_back > 0 ? most : 0, {}};
+    if (!(there_and_back < most * both)) return {there_and_back > 0 ? most : 0, {}};
     int hidden = static_cast<int>(there_and_back / both);
     if (hidden * both < there_and_back * (1 - 1e-12)) ++hidden;  // 2 * 0.15 hides behind one of 0.1 + 0.1 + 0.1
     return {hidden, {}};

@@ -94,7 +94,7 @@ struct one_f_one_b_v : v_placement {
     for (int soonest = 0; soonest >= 0;) {
       soonest = -1;
       for (int k = 0; k < 4; ++k)
-        if (next[k] < z.micro_batches && (soonest < 0 || starts[k] + 6 * next[k] < starts[soonest] + 6 * next[soonest])) soonest = k;
+        if (next[k] < z.micro_batches && (soonest < 0 || starts[k] + 6LL * next[k] < starts[soonest] + 6LL * next[soonest])) soonest = k;
       if (soonest >= 0) run(soonest);
     }
   }
