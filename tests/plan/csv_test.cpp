@@ -14,6 +14,19 @@ std::string refusal_of(std::string_view text) { return std::string(read_csv(text
 std::string again(std::string_view text) { return to_csv(make_plan(read_csv(text).value)); }
 }  // namespace
 
+TEST_CASE("a stage that no route passes is known by its skip connection") {
+  draft d;
+  d.kinds.add(edge{pass::forward, relation::skip, pass::forward, "SKIP", hops::all, 0, 3});
+  d.hops_of = {{{0, 0}, {2, 0}}};
+  d.route_index = {0};
+  d.stage_count = 4;
+  d.order_of = {{action::forward(0, 0), action::forward(2, 0), action::backward(2, 0), action::backward(0, 0)}};
+  const plan p = make_plan(d), q = make_plan(from_csv(to_csv(p), d.kinds));
+  CHECK(check(p).sentence() == "");
+  CHECK(check(q).sentence() == "");
+  CHECK(q.stages == 4);
+}
+
 TEST_CASE("a rank's pass beside routes told by letters names no stage") {
   draft d;
   const pass_id n = d.kinds.add(pass_kind{.name = "N", .by = scope::rank, .per = share::step});

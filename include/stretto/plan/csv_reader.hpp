@@ -311,6 +311,10 @@ class csv_reader {
     for (unsigned m = 0; m < d.route_index.size(); ++m)
       if (d.route_index[m] < 0) return fail("micro-batch ", static_cast<int>(m), " is on no route; name it behind the colon of one");
     d.micro_batch_count = static_cast<int>(d.route_index.size());
+    int stages = d.stages({});  // a skip connection may join one that no route passes
+    for (int e = 0; e < d.kinds.edge_count; ++e)
+      for (const int s : {d.kinds.edges[e].from, d.kinds.edges[e].to}) stages = s >= stages && s < 2147483647 ? s + 1 : stages;
+    d.stage_count = stages;
   }
 
   /// Micro-batches of route a come first, then those of b; a route passes every stage, on the first rank that names it.
