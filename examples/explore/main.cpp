@@ -53,7 +53,7 @@ With every NAME:
   --bandwidth X         messages of a micro-batch that a link moves in a unit of time (default: without limit)
   --sharing WHO         none, pair or node:N: whose messages take turns (default none)
   --costs-file FILE     lines 'rank R PASS COST', 'stage S PASS COST', 'link R R LATENCY [BANDWIDTH]'; # begins a comment,
-                        * is any rank
+                        * is any rank, and 'rank R * X' makes all of its passes X times as dear
   --overlapped X        share of its two passes' costs that an overlapped pair takes (default 1)
   --jitter X            passes take a little more or less each time; --seed N says which (default 0)
   --stragglers S,F      in a share S of the steps a rank takes F times as long (default none)

@@ -87,7 +87,8 @@ struct pricing {
     costs.ranks_per_node = static_cast<int>(integer("--sharing node:N", word.substr(5), 1, 1'000'000'000));
   }
 
-  /// Lines "rank R PASS COST", "stage S PASS COST" or "link R R LATENCY [BANDWIDTH]"; # begins a comment, and * is any rank.
+  /// Lines "rank R PASS COST", "stage S PASS COST" or "link R R LATENCY [BANDWIDTH]"; # begins a comment, * is any rank, and
+  /// for a pass all of them, so many times as dear.
   void read_file_of_costs(const std::string& path) {
     std::istringstream lines(read_file(path));
     const stretto::graph g = stretto::training();
@@ -105,6 +106,11 @@ struct pricing {
       }
       if (w.size() != 4 || (w[0] != "rank" && w[0] != "stage"))
         refuse(where + " is not 'rank R PASS COST', 'stage S PASS COST' or 'link R R LATENCY BANDWIDTH'; mend it");
+      const auto of = w[0] == "rank" ? stretto::scope::rank : stretto::scope::stage;
+      if (w[2] == "*" && w[1] != "*") {
+        costs.factors.push_back({of, index(w[1]), number(where, w[3])});
+        continue;
+      }
       const int pass = g.find(w[2]);
       const auto covers_others = [&](int k) { return g.passes[k].covers != 0 && !g.is_node(k); };
       if (pass < 0 || covers_others(pass)) {
@@ -117,7 +123,6 @@ struct pricing {
         costs.pass[pass] = number(where, w[3]);
         continue;
       }
-      const auto of = w[0] == "rank" ? stretto::scope::rank : stretto::scope::stage;
       costs.specials.push_back({of, index(w[1]), static_cast<stretto::pass_id>(pass), number(where, w[3])});
     }
   }

@@ -242,6 +242,7 @@ TEST_CASE("passes that lowering adds have costs in a file") {
   CHECK(printed(lowered + " --costs-file " + file("stage 0 REDUCE_GRAD 2\n")).find("step time  11\n") == 0);
   CHECK(printed(lowered + " --costs-file " + file("rank 0 REDUCE_GRAD 1\nrank * UNSHARD 0.5\nrank * RESHARD 0.25\n")).find("step time  10.75\n") == 0);
   CHECK(printed("simulate " + small + " --costs-file " + file("rank * F 2\nrank 1 F 1\n")).find("step time  10\n") == 0);
+  CHECK(printed("metrics gpipe --ranks 1 --micro-batches 4 --costs-file " + file("rank 0 * 1.5\nstage 0 * 2\n")).find("makespan 36\n") == 0);
   CHECK(printed(lowered + " --costs-file " + file("rank 0 UNSHARD 1\nstage 1 UNSHARD 7\n")).find("step time  15\n") == 0);
   refused(lowered + " --costs-file " + file("rank 0 B 1\n"), "names pass 'B'; a cost is given for one of F, I, W, UNSHARD, RESHARD, REDUCE_GRAD (B costs I + W)");
 }
