@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <stretto/plan/weight_order.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/schedule.hpp>
 
