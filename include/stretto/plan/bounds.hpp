@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include <stretto/core/array.hpp>
 #include <stretto/plan/check.hpp>

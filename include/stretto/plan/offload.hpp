@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include <stretto/plan/recompute.hpp>
 #include <stretto/plan/wiring.hpp>

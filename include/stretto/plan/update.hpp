@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include <stretto/core/error.hpp>
 #include <stretto/plan/plan_like.hpp>
