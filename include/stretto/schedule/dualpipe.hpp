@@ -32,8 +32,9 @@ struct dualpipe {
   static constexpr sizes picture{4, 8};
 
   constexpr refusal refuses(const sizes& z) const {
+    if (const refusal r = one_chunk_whole(z)) return r;
     if (z.ranks % 2 != 0) return {"it needs an even number of ranks", size_name::ranks, z.ranks, z.ranks > 1 ? z.ranks - 1 : -1, z.ranks + 1};
-    return one_chunk_whole(z);
+    return {};
   }
 
   constexpr int routes(const sizes&) const { return 2; }
