@@ -15,29 +15,9 @@ get_filename_component(BUILD_DIR "${BUILD_DIR}" ABSOLUTE)
 stretto_need_build_tools()
 stretto_install_missing()
 
-# As stretto_configure_and_build, but the tool alone: the examples and the rest of the project aren't needed here.
-set(settings -DCMAKE_BUILD_TYPE=Release -DSTRETTO_BUILD_TESTS=OFF -DSTRETTO_BUILD_BENCH=OFF)
-get_cmake_property(names VARIABLES)
-foreach(name IN LISTS names)
-  get_property(given CACHE "${name}" PROPERTY TYPE)
-  if(name MATCHES "^(STRETTO_[A-Z_]+|CMAKE_CXX_COMPILER|CMAKE_BUILD_TYPE)$" AND given)
-    list(APPEND settings "-D${name}=${${name}}")
-  endif()
-endforeach()
-set(generator "")
-find_program(ninja NAMES ninja ninja-build NO_CACHE)
-if(ninja AND NOT EXISTS "${BUILD_DIR}/CMakeCache.txt" AND NOT DEFINED ENV{CMAKE_GENERATOR})
-  set(generator -G Ninja)
-endif()
-execute_process(COMMAND "${CMAKE_COMMAND}" -S "${STRETTO_ROOT}" -B "${BUILD_DIR}" --no-warn-unused-cli ${generator}
-                        ${settings}
-                RESULT_VARIABLE result)
-if(result EQUAL 0)
-  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
-  execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BUILD_DIR}" --config Release --target stretto-explore --parallel ${cores}
-                  RESULT_VARIABLE result)
-endif()
-if(NOT result EQUAL 0)
+set(stretto_target stretto-explore)  # the examples and the rest of the project aren't needed here
+stretto_configure_and_build("${BUILD_DIR}" ok -DCMAKE_BUILD_TYPE=Release -DSTRETTO_BUILD_TESTS=OFF -DSTRETTO_BUILD_BENCH=OFF)
+if(NOT ok)
   message(FATAL_ERROR "stretto: stretto-explore could not be built; the output above says why.")
 endif()
 find_program(explore stretto-explore PATHS "${BUILD_DIR}/examples" "${BUILD_DIR}/examples/Release" NO_DEFAULT_PATH

@@ -164,7 +164,8 @@ function(stretto_find_thread_sanitizer folder works)
   set(${works} TRUE PARENT_SCOPE)
 endfunction()
 
-# stretto_configure_and_build(<folder> <ok> <settings>...): sets `ok` to whether both steps went well.
+# stretto_configure_and_build(<folder> <ok> <settings>...): sets `ok` to whether both steps went well. Where the caller has set
+# stretto_target, that target alone is built.
 function(stretto_configure_and_build folder ok)
   set(generator "")
   find_program(ninja NAMES ninja ninja-build NO_CACHE)
@@ -185,7 +186,11 @@ function(stretto_configure_and_build folder ok)
                   RESULT_VARIABLE result)
   if(result EQUAL 0)
     cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
-    execute_process(COMMAND "${CMAKE_COMMAND}" --build "${folder}" --parallel ${cores} RESULT_VARIABLE result)
+    set(only "")
+    if(DEFINED stretto_target)
+      set(only --target ${stretto_target})
+    endif()
+    execute_process(COMMAND "${CMAKE_COMMAND}" --build "${folder}" ${only} --parallel ${cores} RESULT_VARIABLE result)
   endif()
   set(${ok} FALSE PARENT_SCOPE)
   if(result EQUAL 0)

@@ -29,6 +29,12 @@ constexpr void must_be_made(const plan_view& p) {
   if (p.ranks < 1 || p.passes == nullptr) throw error("stretto: no plan: it was never made, or was moved from; make it with make_plan");
 }
 
+/// How many integers hold a plan's routes, the route of each micro-batch, and its groups.
+constexpr std::int64_t table_ints(const plan_view& p) {
+  const std::int64_t routes = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
+  return p.groups > 0 ? routes + p.groups + 1 + p.group_ints[p.groups] : routes;
+}
+
 /// The pass of that name that stages do for each slice, as lower adds them; -1 where there is none.
 constexpr int find_added(const graph& g, const char* name) {
   const int k = g.find(name);
@@ -48,8 +54,7 @@ constexpr plan plan_like(const plan_view& p) {
   out.name = p.name;
   out.routes = p.routes;
   out.groups = p.groups;
-  std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
-  if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
+  const std::int64_t ints = detail::table_ints(p);
   out.ints = heap_array<std::int32_t>(ints);
   for (std::int64_t i = 0; i < ints; ++i) out.ints[i] = p.route_ints[i];
   return out;

@@ -81,7 +81,7 @@ class price_list {
  private:
   constexpr void check_numbers(const costs& prices) const {
     constexpr double most = 1e300;
-    bool fit = prices.latency >= 0 && prices.latency <= most && prices.bandwidth >= 0;
+    bool fit = prices.latency >= 0 && prices.latency <= most;
     for (int k = 0; k < p.passes->pass_count; ++k) fit = fit && prices.pass[k] >= 0 && prices.pass[k] <= most;
     for (const auto& one : prices.specials) fit = fit && one.cost >= 0 && one.cost <= most;
     for (const auto& one : prices.factors) fit = fit && one.times >= 0 && one.times <= 1e9;

@@ -92,8 +92,7 @@ inline std::string to_table(const plan_view& p, std::string_view id) {
   if (!detail::is_identifier(id))
     throw error(text("stretto: a table is to be named '", id, "', which can't name a variable in C++; give letters, digits and _, a letter first, and no keyword").str());
   const std::string name(id), ranks = std::to_string(p.ranks), batches = std::to_string(p.micro_batches);
-  std::int64_t ints = p.routes * route_view::size(p.stages) + (p.routes > 1 ? p.micro_batches : 0);
-  if (p.groups > 0) ints += p.groups + 1 + p.group_ints[p.groups];
+  const std::int64_t ints = detail::table_ints(p);
   const std::string type = "stretto::fixed_table<" + ranks + ", " + std::to_string(p.actions.count) + ", " + std::to_string(ints) + ">";
   const std::string schedule = "stretto::from_fixed_table<" + name + ">";
   std::string out = R"(// A plan as a constant: schedule )" + detail::quoted(p.name) + ", " + ranks + R"( ranks, )" + std::to_string(p.stages) + R"( stages, )" +
