@@ -9,7 +9,7 @@ set(stretto_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/stretto")
 
 install(TARGETS stretto EXPORT stretto-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inl" PATTERN "*.cuh")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/stretto")
 install(EXPORT stretto-targets NAMESPACE stretto:: DESTINATION "${stretto_package_dir}")
 if(TARGET stretto-explore)

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lanes of AVX-512: 16 floats.
+using lanes = __m512;
+using ints = __m512i;
+using mask = __mmask16;
+inline constexpr int width = 16;
+inline constexpr int registers = 32;
+
+inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+
+inline lanes zero() { return _mm512_setzero_ps(); }
+inline lanes set(float f) { return _mm512_set1_ps(f); }
+inline lanes load(const float* p) { return _mm512_loadu_ps(p); }
+inline lanes load(const bf16* p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
+}
+inline lanes load(const fp16* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline lanes load_some(const float* p, std::int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
+inline lanes load_some(const bf16* p, std::int64_t n) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(n), p)), 16));
+}
+inline lanes load_some(const fp16* p, std::int64_t n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p)); }
+
+inline __m256i to_bf16(lanes v) {
+  const __m512i b = _mm512_castps_si512(v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(b, 16), _mm512_set1_epi32(1));
+  const __m512i up = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(b, odd), _mm512_set1_epi32(0x7fff)), 16);
+  const __mmask16 no_number = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(up, no_number, _mm512_srli_epi32(b, 16), _mm512_set1_epi32(0x40)));
+}
+inline void store(float* p, lanes v) { _mm512_storeu_ps(p, v); }
+inline void store(bf16* p, lanes v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+inline void store(fp16* p, lanes v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline void store_some(float* p, lanes v, std::int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+inline void store_some(bf16* p, lanes v, std::int64_t n) { _mm256_mask_storeu_epi16(p, first_lanes(n), to_bf16(v)); }
+inline void store_some(fp16* p, lanes v, std::int64_t n) {
+  _mm256_mask_storeu_epi16(p, first_lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+/// Past the cache, to where p is a multiple of 64 bytes.
+inline void stream(float* p, lanes v) { _mm512_stream_ps(p, v); }
+inline void stream(bf16* p, lanes v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+inline void stream(fp16* p, lanes v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline void end_stream() { _mm_sfence(); }
+
+inline lanes add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
+inline lanes sub(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
+inline lanes mul(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
+inline lanes div(lanes a, lanes b) { return _mm512_div_ps(a, b); }
+inline lanes fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }    ///< a b + c
+inline lanes fnma(lanes a, lanes b, lanes c) { return _mm512_fnmadd_ps(a, b, c); }  ///< c - a b
+inline lanes max(lanes a, lanes b) { return _mm512_max_ps(a, b); }
+inline lanes min(lanes a, lanes b) { return _mm512_min_ps(a, b); }
+inline lanes sqrt(lanes a) { return _mm512_sqrt_ps(a); }
+inline lanes abs(lanes a) { return _mm512_abs_ps(a); }
+inline lanes negate(lanes a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+inline lanes copy_sign(lanes size, lanes sign) {
+  const __m512i minus = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+  return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(minus, _mm512_castps_si512(sign), _mm512_castps_si512(size), 0xCA));
+}
+inline lanes round(lanes a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+/// a 2^n for integral n, however large.
+inline lanes scale(lanes a, lanes n) { return _mm512_scalef_ps(a, n); }
+
+inline mask less(lanes a, lanes b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+inline mask less_ints(ints a, ints b) { return _mm512_cmp_epu32_mask(a, b, _MM_CMPINT_LT); }  ///< without sign
+inline mask no_number(lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+inline lanes select(mask m, lanes yes, lanes no) { return _mm512_mask_blend_ps(m, no, yes); }
+
+inline ints set_ints(std::uint32_t i) { return _mm512_set1_epi32(static_cast<int>(i)); }
+inline ints load_ints(const std::uint32_t* p) { return _mm512_loadu_si512(p); }
+inline void store_ints(std::uint32_t* p, ints v) { _mm512_storeu_si512(p, v); }
+inline ints add_ints(ints a, ints b) { return _mm512_add_epi32(a, b); }
+inline ints xor_ints(ints a, ints b) { return _mm512_xor_si512(a, b); }
+inline ints multiply_low(ints a, ints b) { return _mm512_mullo_epi32(a, b); }
+inline ints multiply_high(ints a, ints b) {  ///< upper halves of products without sign
+  const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(a, b), 32);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  return _mm512_mask_blend_epi32(0xAAAA, even, odd);
+}
+
+inline float sum(lanes a) {
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+inline float largest(lanes a) {
+  const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  const __m128 d = _mm_max_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}

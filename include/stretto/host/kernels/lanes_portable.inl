@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lanes of any architecture: 4 floats as the compilers' own vectors, which are SSE2 on x86-64 and NEON on aarch64.
+typedef float lanes __attribute__((vector_size(16)));
+typedef std::uint32_t ints __attribute__((vector_size(16)));
+typedef std::int32_t mask __attribute__((vector_size(16)));
+inline constexpr int width = 4;
+inline constexpr int registers = 16;
+
+inline lanes zero() { return lanes{0, 0, 0, 0}; }
+inline lanes set(float f) { return lanes{f, f, f, f}; }
+template <class T>
+lanes load(const T* p) {
+  return lanes{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])};
+}
+template <class T>
+lanes load_some(const T* p, std::int64_t n) {
+  lanes v = zero();
+  for (int i = 0; i < 4 && i < n; ++i) v[i] = static_cast<float>(p[i]);
+  return v;
+}
+template <class T>
+void store(T* p, lanes v) {
+  for (int i = 0; i < 4; ++i) p[i] = static_cast<T>(v[i]);
+}
+template <class T>
+void store_some(T* p, lanes v, std::int64_t n) {
+  for (int i = 0; i < 4 && i < n; ++i) p[i] = static_cast<T>(v[i]);
+}
+template <class T>
+void stream(T* p, lanes v) {
+  store(p, v);
+}
+inline void end_stream() {}
+
+inline lanes add(lanes a, lanes b) { return a + b; }
+inline lanes sub(lanes a, lanes b) { return a - b; }
+inline lanes mul(lanes a, lanes b) { return a * b; }
+inline lanes div(lanes a, lanes b) { return a / b; }
+inline lanes fma(lanes a, lanes b, lanes c) { return a * b + c; }
+inline lanes fnma(lanes a, lanes b, lanes c) { return c - a * b; }
+inline lanes select(mask m, lanes yes, lanes no) {
+  return std::bit_cast<lanes>((std::bit_cast<mask>(yes) & m) | (std::bit_cast<mask>(no) & ~m));
+}
+inline mask less(lanes a, lanes b) { return a < b; }
+inline mask less_ints(ints a, ints b) { return std::bit_cast<mask>(a < b); }
+inline mask no_number(lanes a) { return a != a; }
+inline lanes max(lanes a, lanes b) { return select(a > b, a, b); }
+inline lanes min(lanes a, lanes b) { return select(a < b, a, b); }
+inline lanes abs(lanes a) { return std::bit_cast<lanes>(std::bit_cast<ints>(a) & 0x7fffffffu); }
+inline lanes negate(lanes a) { return -a; }
+inline lanes copy_sign(lanes size, lanes sign) {
+  return std::bit_cast<lanes>((std::bit_cast<ints>(size) & 0x7fffffffu) | (std::bit_cast<ints>(sign) & 0x80000000u));
+}
+inline lanes sqrt(lanes a) { return lanes{std::sqrt(a[0]), std::sqrt(a[1]), std::sqrt(a[2]), std::sqrt(a[3])}; }
+inline lanes round(lanes a) { return lanes{std::nearbyintf(a[0]), std::nearbyintf(a[1]), std::nearbyintf(a[2]), std::nearbyintf(a[3])}; }
+inline float power_of_two(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+inline lanes scale(lanes a, lanes n) {
+  lanes v = a;
+  for (int i = 0; i < 4; ++i) {
+    const std::int32_t whole = n[i] == n[i] ? static_cast<std::int32_t>(n[i]) : 0, half = whole >> 1;
+    v[i] = v[i] * power_of_two(half) * power_of_two(whole - half);
+  }
+  return v;
+}
+
+inline ints set_ints(std::uint32_t i) { return ints{i, i, i, i}; }
+inline ints load_ints(const std::uint32_t* p) { return ints{p[0], p[1], p[2], p[3]}; }
+inline void store_ints(std::uint32_t* p, ints v) {
+  for (int i = 0; i < 4; ++i) p[i] = v[i];
+}
+inline ints add_ints(ints a, ints b) { return a + b; }
+inline ints xor_ints(ints a, ints b) { return a ^ b; }
+inline ints multiply_low(ints a, ints b) { return a * b; }
+inline ints multiply_high(ints a, ints b) {
+  ints v = a;
+  for (int i = 0; i < 4; ++i) v[i] = static_cast<std::uint32_t>(std::uint64_t{a[i]} * b[i] >> 32);
+  return v;
+}
+
+inline float sum(lanes a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+inline float largest(lanes a) {
+  const float p = a[0] > a[2] ? a[0] : a[2], q = a[1] > a[3] ? a[1] : a[3];
+  return p > q ? p : q;
+}

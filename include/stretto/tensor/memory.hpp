@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Memory spaces. A space is a type: a view of a GPU's memory can't be given to an operation of the CPU by mistake.
+//
+//     struct host_memory { static void* take(std::int64_t bytes);  static void give(void*, std::int64_t bytes); … };
+// Blocks begin at a cache line, large ones at a page.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+namespace stretto::inline v0 {
+
+struct host_memory {
+  static constexpr const char* name = "host";
+  static constexpr bool reachable = true;  ///< whether a program on the CPU may read and write there
+
+  /// Throws std::bad_alloc where there is none.
+  static void* take(std::int64_t bytes) { return bytes > 0 ? ::operator new(static_cast<unsigned long>(bytes), alignment(bytes)) : nullptr; }
+  static void give(void* block, std::int64_t bytes) {
+    if (block != nullptr) ::operator delete(block, alignment(bytes));
+  }
+  static void zero(void* block, std::int64_t bytes) {
+    if (bytes > 0) std::memset(block, 0, static_cast<unsigned long>(bytes));
+  }
+  static void copy(void* to, const void* from, std::int64_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, static_cast<unsigned long>(bytes));
+  }
+
+ private:
+  static std::align_val_t alignment(std::int64_t bytes) { return std::align_val_t{bytes >= 65536 ? 4096ul : 64ul}; }
+};
+
+}  // namespace stretto::inline v0
