@@ -9,9 +9,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 #include <stretto/core/random.hpp>
 #include <stretto/host/queue.hpp>
@@ -93,15 +93,11 @@ bool same_bits(const tensor<T, R>& a, const tensor<T, R>& b) {
 }
 
 /// The instructions that this CPU has, each to be tested.
-inline std::initializer_list<host::isa> levels() {
-  static constexpr host::isa all[] = {host::isa::portable, host::isa::avx2, host::isa::avx512, host::isa::amx};
-  static const auto count = [] {
-    unsigned long n = 1;
-    while (n < 4 && all[n] <= host::this_cpu().best) ++n;
-    return n;
-  }();
-  static constexpr std::initializer_list<host::isa> lists[] = {{all[0]}, {all[0], all[1]}, {all[0], all[1], all[2]}, {all[0], all[1], all[2], all[3]}};
-  return lists[count - 1];
+inline std::vector<host::isa> levels() {
+  std::vector<host::isa> all;
+  for (host::isa i : {host::isa::portable, host::isa::avx2, host::isa::avx512, host::isa::amx})
+    if (i <= host::this_cpu().best) all.push_back(i);
+  return all;
 }
 
 }  // namespace test
