@@ -8,7 +8,7 @@
 //     for (; i + width <= n; i += width) s = fma(load(x + i), load(w + i), s);       x and w: float, bf16 or fp16
 //     if (i < n) s = fma(load_some(x + i, n - i), load_some(w + i, n - i), s);       the lanes beyond are 0
 //     float dot = sum(s);                                                            in one order, whatever came before
-// Functions by name, no operators: a vector type has its own on some compilers only. Of max(a, b) and min(a, b) the second
+// Functions by name, no operators: a vector type has its own on some compilers only. Of larger(a, b) and smaller(a, b) the second
 // is the result where one is no number.
 #pragma once
 

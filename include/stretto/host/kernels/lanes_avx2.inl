@@ -57,8 +57,8 @@ inline lanes mul(lanes a, lanes b) { return _mm256_mul_ps(a, b); }
 inline lanes div(lanes a, lanes b) { return _mm256_div_ps(a, b); }
 inline lanes fma(lanes a, lanes b, lanes c) { return _mm256_fmadd_ps(a, b, c); }
 inline lanes fnma(lanes a, lanes b, lanes c) { return _mm256_fnmadd_ps(a, b, c); }
-inline lanes max(lanes a, lanes b) { return _mm256_max_ps(a, b); }
-inline lanes min(lanes a, lanes b) { return _mm256_min_ps(a, b); }
+inline lanes larger(lanes a, lanes b) { return _mm256_max_ps(a, b); }
+inline lanes smaller(lanes a, lanes b) { return _mm256_min_ps(a, b); }
 inline lanes sqrt(lanes a) { return _mm256_sqrt_ps(a); }
 inline lanes abs(lanes a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 inline lanes negate(lanes a) { return _mm256_xor_ps(a, _mm256_set1_ps(-0.0f)); }

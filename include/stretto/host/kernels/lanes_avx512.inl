@@ -49,8 +49,8 @@ inline lanes mul(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
 inline lanes div(lanes a, lanes b) { return _mm512_div_ps(a, b); }
 inline lanes fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }    ///< a b + c
 inline lanes fnma(lanes a, lanes b, lanes c) { return _mm512_fnmadd_ps(a, b, c); }  ///< c - a b
-inline lanes max(lanes a, lanes b) { return _mm512_max_ps(a, b); }
-inline lanes min(lanes a, lanes b) { return _mm512_min_ps(a, b); }
+inline lanes larger(lanes a, lanes b) { return _mm512_max_ps(a, b); }
+inline lanes smaller(lanes a, lanes b) { return _mm512_min_ps(a, b); }
 inline lanes sqrt(lanes a) { return _mm512_sqrt_ps(a); }
 inline lanes abs(lanes a) { return _mm512_abs_ps(a); }
 inline lanes negate(lanes a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }

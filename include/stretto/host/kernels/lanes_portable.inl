@@ -45,8 +45,8 @@ inline lanes select(mask m, lanes yes, lanes no) {
 inline mask less(lanes a, lanes b) { return a < b; }
 inline mask less_ints(ints a, ints b) { return std::bit_cast<mask>(a < b); }
 inline mask no_number(lanes a) { return a != a; }
-inline lanes max(lanes a, lanes b) { return select(a > b, a, b); }
-inline lanes min(lanes a, lanes b) { return select(a < b, a, b); }
+inline lanes larger(lanes a, lanes b) { return select(a > b, a, b); }
+inline lanes smaller(lanes a, lanes b) { return select(a < b, a, b); }
 inline lanes abs(lanes a) { return std::bit_cast<lanes>(std::bit_cast<ints>(a) & 0x7fffffffu); }
 inline lanes negate(lanes a) { return -a; }
 inline lanes copy_sign(lanes size, lanes sign) {

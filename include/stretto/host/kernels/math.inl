@@ -14,7 +14,7 @@ lanes horner(lanes x, const float (&c)[N]) {
 
 /// x = n log 2 + r; exp(r) = 1 + r + r^2 / 2 + r^3 P(r), |r| <= log(2) / 2, error 1.6e-8.
 inline lanes exp(lanes x) {
-  const lanes within = max(set(-104.0f), min(set(89.0f), x));
+  const lanes within = larger(set(-104.0f), smaller(set(89.0f), x));
   const lanes n = round(mul(within, set(1.44269504088896f)));
   const lanes r = fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), within));
   constexpr float c[] = {0.0013919314f, 0.0083576804f, 0.0416666195f, 0.1666662991f, 0.5f};
