@@ -13,6 +13,11 @@ inline __m256i first_lanes(std::int64_t n) {
 
 inline lanes zero() { return _mm256_setzero_ps(); }
 inline lanes set(float f) { return _mm256_set1_ps(f); }
+/// The same, in a register: else compilers read a broadcast from memory again for each product that it is in.
+inline lanes in_register(lanes a) {
+  __asm__("" : "+x"(a));
+  return a;
+}
 inline lanes load(const float* p) { return _mm256_loadu_ps(p); }
 inline lanes from_bf16(__m128i v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16)); }
 inline lanes load(const bf16* p) { return from_bf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }

@@ -11,6 +11,11 @@ inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1u
 
 inline lanes zero() { return _mm512_setzero_ps(); }
 inline lanes set(float f) { return _mm512_set1_ps(f); }
+/// The same, in a register: else compilers read a broadcast from memory again for each product that it is in.
+inline lanes in_register(lanes a) {
+  __asm__("" : "+v"(a));
+  return a;
+}
 inline lanes load(const float* p) { return _mm512_loadu_ps(p); }
 inline lanes load(const bf16* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));

@@ -9,6 +9,7 @@ inline constexpr int registers = 16;
 
 inline lanes zero() { return lanes{0, 0, 0, 0}; }
 inline lanes set(float f) { return lanes{f, f, f, f}; }
+inline lanes in_register(lanes a) { return a; }
 template <class T>
 lanes load(const T* p) {
   return lanes{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])};
