@@ -92,6 +92,10 @@ inline ints load_ints(const std::uint32_t* p) { return _mm256_loadu_si256(reinte
 inline void store_ints(std::uint32_t* p, ints v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 inline ints add_ints(ints a, ints b) { return _mm256_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm256_xor_si256(a, b); }
+inline ints and_ints(ints a, ints b) { return _mm256_and_si256(a, b); }
+inline ints shift_right(ints a, int bits) { return _mm256_srli_epi32(a, bits); }
+inline ints as_ints(lanes a) { return _mm256_castps_si256(a); }
+inline lanes as_lanes(ints a) { return _mm256_castsi256_ps(a); }
 inline ints multiply_low(ints a, ints b) { return _mm256_mullo_epi32(a, b); }
 inline ints multiply_high(ints a, ints b) {
   const __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(a, b), 32);

@@ -77,6 +77,10 @@ inline ints load_ints(const std::uint32_t* p) { return _mm512_loadu_si512(p); }
 inline void store_ints(std::uint32_t* p, ints v) { _mm512_storeu_si512(p, v); }
 inline ints add_ints(ints a, ints b) { return _mm512_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm512_xor_si512(a, b); }
+inline ints and_ints(ints a, ints b) { return _mm512_and_si512(a, b); }
+inline ints shift_right(ints a, int bits) { return _mm512_srli_epi32(a, static_cast<unsigned>(bits)); }
+inline ints as_ints(lanes a) { return _mm512_castps_si512(a); }   ///< the same bits
+inline lanes as_lanes(ints a) { return _mm512_castsi512_ps(a); }
 inline ints multiply_low(ints a, ints b) { return _mm512_mullo_epi32(a, b); }
 inline ints multiply_high(ints a, ints b) {  ///< upper halves of products without sign
   const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(a, b), 32);
