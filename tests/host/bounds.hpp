@@ -53,7 +53,7 @@ double unit_in_last_place(double x) {
   const int digits = std::is_same_v<T, double> ? 52 : std::is_same_v<T, float> ? 23 : std::is_same_v<T, fp16> ? 10 : 7;
   int exponent = 0;
   std::frexp(x, &exponent);
-  return x == 0 ? std::numeric_limits<float>::min() : std::ldexp(1.0, exponent - 1 - digits);
+  return x == 0 ? 0x1p-126 : std::ldexp(1.0, exponent - 1 - digits);
 }
 
 struct errors {

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include <stretto/host/isa.hpp>
+#include <stretto/host/product_library.hpp>
 #include <stretto/host/team.hpp>
 #include <stretto/tensor/memory.hpp>
 
@@ -22,6 +23,8 @@ struct queue_options {
   int threads = 1;
   isa most = isa::amx;                    ///< of what the CPU has, the most that is used
   std::int64_t scratch_bytes = 2 << 20;   ///< for each thread
+  const product_library* library = nullptr;  ///< for products of float matrices, where the table prefers it
+  library_use use = library_use::by_table;
 };
 
 /// Who does a share of an operation.
@@ -35,7 +38,7 @@ class queue {
   using memory = host_memory;
 
   explicit queue(const queue_options& o = {})
-      : level_(o.most < this_cpu().best ? o.most : this_cpu().best), room_((o.scratch_bytes + 4095) / 4096 * 4096), team_(o.threads) {
+      : level_(o.most < this_cpu().best ? o.most : this_cpu().best), room_((o.scratch_bytes + 4095) / 4096 * 4096), library_(o.library), use_(o.use), team_(o.threads) {
     if (o.scratch_bytes < 0) throw error("stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
     scratch_ = static_cast<char*>(host_memory::take(room_ * o.threads));
     host_memory::zero(scratch_, room_ * o.threads);
@@ -46,6 +49,12 @@ class queue {
 
   isa level() const { return level_; }
   int threads() const { return team_.size(); }
+
+  /// The library that does a product of so many multiplications; null where it is Stretto's own.
+  const product_library* library_for(std::int64_t multiplications) const {
+    if (library_ == nullptr || use_ == library_use::never) return nullptr;
+    return use_ == library_use::always || library_is_better(level_, multiplications) ? library_ : nullptr;
+  }
 
   /// That much scratch memory for each thread is there. Throws stretto::error with both numbers where it isn't.
   void need_scratch(std::int64_t bytes, const char* operation) const {
@@ -86,6 +95,8 @@ class queue {
  private:
   isa level_;
   std::int64_t room_;
+  const product_library* library_;
+  library_use use_;
   char* scratch_ = nullptr;
   team team_;
 };

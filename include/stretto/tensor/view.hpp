@@ -69,8 +69,9 @@ class tensor_view {
   }
 
   /// Of what may be written, a view that may not.
-  constexpr tensor_view(const tensor_view<value_type, Rank, Space>& other)
-    requires std::is_const_v<T>
+  template <class U>
+    requires(std::is_const_v<T> && std::is_same_v<U, value_type>)
+  constexpr tensor_view(const tensor_view<U, Rank, Space>& other)
       : data_(other.data()), shape_(other.extents()) {
     for (int i = 0; i < Rank; ++i) stride_[i] = other.stride(i);
   }

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// matrix_product(queue, a, b, c): c = a b, with what stands around a product in a model done in the same pass.
+//
+//     matrix_product(q, x, transposed(w), y, {.bias = b, .kind = activation::gelu, .residual = r});     y = gelu(x wᵀ + b) + r
+//     matrix_product(q, dy, w, dx);                                                                      dx = dy w
+//     matrix_product(q, transposed(dy), x, dw, {.accumulate = true});                                    dw += dyᵀ x
+//     packed_matrix<float> p(q, 384, 1536);  pack(q, transposed(w), p);  matrix_product(q, x, p, y);     packed once, read often
+// a and b are both of float, bf16, fp16 or double; c is of the same type or, of bf16 and fp16, float. Sums are float, and
+// each element is summed in an order of its own depth alone: 256 steps at a time, one fma after the other. So it doesn't
+// hang on threads, on the rows beside it, or on AVX2 or AVX-512. Where the CPU multiplies tiles (isa::amx), products of
+// bf16 are summed as its tiles do.
+// Cost: rows × columns × depth fma; 0.9 of what the CPU can do where all three are some hundreds.
+// Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 2008.
+#pragma once
+
+#include <stretto/host/activation_math.hpp>
+#include <stretto/host/packed_matrix.hpp>
+#include <stretto/host/queue.hpp>
+
+namespace stretto::inline v0::host {
+
+/// What is done to sums before they are put away, in this order.
+template <class C>
+struct product_options {
+  bool accumulate = false;             ///< c is added to
+  tensor_view<const C, 1> bias = {};       ///< one a column
+  tensor_view<C, 2> before = {};           ///< is given what goes into the activation
+  activation kind = activation::none;
+  tensor_view<const C, 2> residual = {};   ///< added at the end
+};
+
+/// What the kernels are given.
+template <class T, class C>
+struct product_arguments {
+  std::int64_t rows, columns, depth;
+  const T* a;
+  std::int64_t a_gap;
+  bool a_transposed;
+  const T* b;
+  std::int64_t b_gap;
+  bool b_transposed;
+  const void* packed;  ///< b as pack() leaves it, or null
+  C* c;
+  std::int64_t c_gap;
+  bool accumulate;
+  bool finishes;    ///< there is something to do behind the sums
+  bool by_columns;  ///< threads share columns, else rows
+  const C* bias;
+  C* before;
+  std::int64_t before_gap;
+  activation kind;
+  const C* residual;
+  std::int64_t residual_gap;
+};
+
+}  // namespace stretto::inline v0::host
+
+#define STRETTO_KERNELS <stretto/host/kernels/matrix_product.inl>
+#include <stretto/host/each_isa.inl>
+
+#include <stretto/host/tile_product.hpp>
+
+namespace stretto::inline v0::host {
+
+namespace detail {
+
+template <class T, class C>
+void check_product(const product_operand<T>& a, const product_operand<T>& b, const tensor_view<C, 2>& c, const product_options<C>& o) {
+  if (a.columns != b.rows || c.rows() != a.rows || c.columns() != b.columns)
+    throw error(text("stretto: a matrix of ", a.rows, " by ", a.columns, " times one of ", b.rows, " by ", b.columns, " doesn't give one of ", c.rows(), " by ", c.columns(),
+                     "; correct the shapes, or transpose one").str());
+  if (o.bias.data() != nullptr && o.bias.size() != c.columns())
+    throw error(text("stretto: a product of ", c.columns(), " columns can't have a bias of ", o.bias.size(), "; give one number a column").str());
+  const auto fits = [&](const auto& m) { return m.data() == nullptr || m.extents() == c.extents(); };
+  if (!fits(o.residual) || !fits(o.before))
+    throw error(text("stretto: a product of ", c.rows(), " by ", c.columns(), " takes a residual, and gives what stands before the activation, of the same shape; correct them").str());
+}
+
+/// The packed matrix that an operand is, or null.
+template <class M>
+auto packed_of(const M& m) {
+  using T = typename decltype(operand_of(m))::element;
+  if constexpr (std::is_same_v<M, packed_matrix<T>>) return &m;
+  else return static_cast<const packed_matrix<T>*>(nullptr);
+}
+
+/// Plain loops.
+template <class C>
+void product_in_double(const product_operand<double>& a, const product_operand<double>& b, const tensor_view<C, 2>& c, const product_options<C>& o) {
+  for (std::int64_t i = 0; i < c.rows(); ++i)
+    for (std::int64_t j = 0; j < c.columns(); ++j) {
+      double s = 0;
+      for (std::int64_t k = 0; k < a.columns; ++k) s += a(i, k) * b(k, j);
+      if (o.accumulate) s += c(i, j);
+      if (o.bias.data() != nullptr) s += o.bias[j];
+      if (o.before.data() != nullptr) o.before(i, j) = s;
+      s = reference::activated(o.kind, s);
+      if (o.residual.data() != nullptr) s += o.residual(i, j);
+      c(i, j) = s;
+    }
+}
+
+/// Behind the sums of somebody else's product, the same in plain steps.
+template <class C>
+void finish_plainly(queue& q, const product_arguments<C, C>& p) {
+  const auto kernel = q.pick(&portable::finish_all<C>, &avx2::finish_all<C>, &avx512::finish_all<C>);
+  q.split(p.rows, 8, kernel, p);
+}
+
+template <class T, class C>
+void multiply(queue& q, const product_operand<T>& a, product_operand<T> b, const packed_matrix<T>* packed, const tensor_view<C, 2>& c, const product_options<C>& o) {
+  check_product(a, b, c, o);
+  if constexpr (std::is_same_v<T, double>) {
+    product_in_double(a, b, c, o);
+  } else {
+    if (packed != nullptr && packed->plain()) {
+      b.data = static_cast<const T*>(packed->data(q)), b.gap = b.columns;
+      packed = nullptr;
+    }
+    product_arguments<T, C> p{c.rows(), c.columns(), a.columns, a.data, a.gap, a.transposed, b.data, b.gap, b.transposed, nullptr, c.data(), c.stride(0),
+                              o.accumulate, o.bias.data() != nullptr || o.before.data() != nullptr || o.kind != activation::none || o.residual.data() != nullptr,
+                              false, o.bias.data(), o.before.data(), o.before.stride(0), o.kind, o.residual.data(), o.residual.stride(0)};
+    if constexpr (std::is_same_v<T, float>) {
+      if (const product_library* library = q.library_for(p.rows * p.columns * p.depth)) {
+        library->multiply(a.transposed, b.transposed, p.rows, p.columns, p.depth, a.data, a.gap, b.data, b.gap, o.accumulate ? 1.0f : 0.0f, p.c, p.c_gap);
+        if (p.finishes) finish_plainly(q, p);
+        return;
+      }
+    }
+    if (packed != nullptr) p.packed = packed->data(q);
+    const product_layout layout = product_layout::of<T>(q.level());
+    q.need_scratch(layout.scratch, "a matrix product");
+    p.by_columns = p.columns / layout.panel >= p.rows / layout.rows;
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (q.level() == isa::amx) return q.split(p.by_columns ? p.columns : p.rows, p.by_columns ? layout.panel : layout.rows, &amx::multiply<C>, p);
+    }
+    q.split(p.by_columns ? p.columns : p.rows, p.by_columns ? layout.panel : layout.rows, q.pick(&portable::multiply<T, C>, &avx2::multiply<T, C>, &avx512::multiply<T, C>), p);
+  }
+}
+
+}  // namespace detail
+
+/// c = a b. Throws stretto::error where the shapes don't go together.
+template <class A, class B, class C>
+void matrix_product(queue& q, const A& a, const B& b, const tensor_view<C, 2>& c, const product_options<std::type_identity_t<C>>& o = {}) {
+  const auto l = operand_of(a);
+  const auto r = operand_of(b);
+  static_assert(std::is_same_v<decltype(l), decltype(r)> || std::is_same_v<B, packed_matrix<typename decltype(l)::element>>,
+                "stretto: a product takes two matrices of one type; cast one");
+  static_assert(std::is_same_v<typename decltype(l)::element, C> || (std::is_same_v<C, float> && sizeof(typename decltype(l)::element) == 2),
+                "stretto: a product gives the type that it takes or, of bf16 and fp16, float; correct the result's type");
+  detail::multiply<typename decltype(l)::element, C>(q, l, r, detail::packed_of(b), c, o);
+}
+
+}  // namespace stretto::inline v0::host

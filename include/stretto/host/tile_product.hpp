@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The product of bf16 matrices on tile registers, for matrix_product: 32 x 32 sums stand in four tiles while they go over
+// the depth, 32 steps at a time. Sums are float, in the order in which the CPU's tiles add.
+#pragma once
+
+#include <stretto/host/matrix_product.hpp>
+#include <stretto/host/tiles.hpp>
+
+#if STRETTO_X86
+#include <stretto/host/target_amx.inl>
+#endif
+namespace stretto::inline v0::host::amx {
+#include <stretto/host/kernels/tile_product.inl>
+}
+#if STRETTO_X86
+#include <stretto/host/target_end.inl>
+#endif
