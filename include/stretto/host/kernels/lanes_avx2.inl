@@ -51,6 +51,20 @@ inline void store(fp16* p, lanes v) { _mm_storeu_si128(reinterpret_cast<__m128i*
 inline void store_some(float* p, lanes v, std::int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
 inline void store_some(bf16* p, lanes v, std::int64_t n) { store_halves(&p->bits, to_bf16(v), n); }
 inline void store_some(fp16* p, lanes v, std::int64_t n) { store_halves(&p->bits, to_fp16(v), n); }
+inline lanes load_even(const bf16* p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), 16)); }
+inline lanes load_odd(const bf16* p) {
+  return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline ints upper_bf16(lanes v) {
+  const __m256i b = _mm256_castps_si256(v);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_add_epi32(_mm256_add_epi32(b, odd), _mm256_set1_epi32(0x7fff));
+  const __m256i quiet = _mm256_or_si256(b, _mm256_set1_epi32(0x400000));
+  return _mm256_blendv_epi8(up, quiet, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+}
+inline ints join(lanes even, lanes odd) { return _mm256_blend_epi16(_mm256_srli_epi32(upper_bf16(even), 16), upper_bf16(odd), 0xAA); }
+inline void store_both(bf16* p, lanes even, lanes odd) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), join(even, odd)); }
+inline void stream_both(bf16* p, lanes even, lanes odd) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), join(even, odd)); }
 inline void stream(float* p, lanes v) { _mm256_stream_ps(p, v); }
 inline void stream(bf16* p, lanes v) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), to_bf16(v)); }
 inline void stream(fp16* p, lanes v) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), to_fp16(v)); }

@@ -42,6 +42,19 @@ inline void store_some(bf16* p, lanes v, std::int64_t n) { _mm256_mask_storeu_ep
 inline void store_some(fp16* p, lanes v, std::int64_t n) {
   _mm256_mask_storeu_epi16(p, first_lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+/// Of 2 width numbers from p on those at even places, at odd places: half the work of loading them in order.
+inline lanes load_even(const bf16* p) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16)); }
+inline lanes load_odd(const bf16* p) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(static_cast<int>(0xffff0000u)))); }
+/// Rounded to bf16, in the upper halves.
+inline ints upper_bf16(lanes v) {
+  const __m512i b = _mm512_castps_si512(v), half = _mm512_add_epi32(b, _mm512_set1_epi32(0x7fff));
+  const __m512i up = _mm512_mask_add_epi32(half, _mm512_test_epi32_mask(b, _mm512_set1_epi32(0x10000)), half, _mm512_set1_epi32(1));
+  return _mm512_mask_or_epi32(up, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), b, _mm512_set1_epi32(0x400000));
+}
+inline ints join(lanes even, lanes odd) { return _mm512_mask_blend_epi16(0xAAAAAAAAu, _mm512_srli_epi32(upper_bf16(even), 16), upper_bf16(odd)); }
+/// Stores what load_even and load_odd load.
+inline void store_both(bf16* p, lanes even, lanes odd) { _mm512_storeu_si512(p, join(even, odd)); }
+inline void stream_both(bf16* p, lanes even, lanes odd) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), join(even, odd)); }
 /// Past the cache, to where p is a multiple of 64 bytes.
 inline void stream(float* p, lanes v) { _mm512_stream_ps(p, v); }
 inline void stream(bf16* p, lanes v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }

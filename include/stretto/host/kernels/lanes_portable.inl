@@ -28,6 +28,12 @@ template <class T>
 void store_some(T* p, lanes v, std::int64_t n) {
   for (int i = 0; i < 4 && i < n; ++i) p[i] = static_cast<T>(v[i]);
 }
+inline lanes load_even(const bf16* p) { return lanes{p[0], p[2], p[4], p[6]}; }
+inline lanes load_odd(const bf16* p) { return lanes{p[1], p[3], p[5], p[7]}; }
+inline void store_both(bf16* p, lanes even, lanes odd) {
+  for (int i = 0; i < 4; ++i) p[2 * i] = static_cast<bf16>(even[i]), p[2 * i + 1] = static_cast<bf16>(odd[i]);
+}
+inline void stream_both(bf16* p, lanes even, lanes odd) { store_both(p, even, odd); }
 template <class T>
 void stream(T* p, lanes v) {
   store(p, v);
