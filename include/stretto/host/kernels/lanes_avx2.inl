@@ -65,6 +65,10 @@ inline ints upper_bf16(lanes v) {
 inline ints join(lanes even, lanes odd) { return _mm256_blend_epi16(_mm256_srli_epi32(upper_bf16(even), 16), upper_bf16(odd), 0xAA); }
 inline void store_both(bf16* p, lanes even, lanes odd) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), join(even, odd)); }
 inline void stream_both(bf16* p, lanes even, lanes odd) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), join(even, odd)); }
+inline void store_split(float* low, float* high, lanes v) {
+  _mm_storeu_ps(low, _mm256_castps256_ps128(v));
+  _mm_storeu_ps(high, _mm256_extractf128_ps(v, 1));
+}
 inline void stream(float* p, lanes v) { _mm256_stream_ps(p, v); }
 inline void stream(bf16* p, lanes v) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), to_bf16(v)); }
 inline void stream(fp16* p, lanes v) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), to_fp16(v)); }
@@ -104,6 +108,9 @@ inline lanes select(mask m, lanes yes, lanes no) { return _mm256_blendv_ps(no, y
 inline ints set_ints(std::uint32_t i) { return _mm256_set1_epi32(static_cast<int>(i)); }
 inline ints load_ints(const std::uint32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 inline void store_ints(std::uint32_t* p, ints v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+inline ints load_halves(const std::uint32_t* words, std::int64_t first) {
+  return _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reinterpret_cast<const char*>(words) + 2 * first))), 16);
+}
 inline ints add_ints(ints a, ints b) { return _mm256_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm256_xor_si256(a, b); }
 inline ints and_ints(ints a, ints b) { return _mm256_and_si256(a, b); }
@@ -116,6 +123,10 @@ inline ints multiply_high(ints a, ints b) {
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
   return _mm256_blend_epi32(even, odd, 0xAA);
 }
+inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
+  const __m256i p = _mm256_unpacklo_epi32(a, b), q = _mm256_unpacklo_epi32(c, d), r = _mm256_unpackhi_epi32(a, b), s = _mm256_unpackhi_epi32(c, d);
+  a = _mm256_unpacklo_epi64(p, q), b = _mm256_unpackhi_epi64(p, q), c = _mm256_unpacklo_epi64(r, s), d = _mm256_unpackhi_epi64(r, s);
+}
 
 inline float sum(lanes a) {
   const __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -126,4 +137,20 @@ inline float largest(lanes a) {
   const __m128 q = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   const __m128 d = _mm_max_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+
+/// Rows become columns: lane j of a[i] and lane i of a[j] change places.
+inline void transpose(lanes (&a)[8]) {
+  lanes b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44), a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+    a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44), a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) b[i] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x20), b[i + 4] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x31);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) a[i] = b[i];
 }

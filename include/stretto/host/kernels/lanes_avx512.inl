@@ -55,6 +55,10 @@ inline ints join(lanes even, lanes odd) { return _mm512_mask_blend_epi16(0xAAAAA
 /// Stores what load_even and load_odd load.
 inline void store_both(bf16* p, lanes even, lanes odd) { _mm512_storeu_si512(p, join(even, odd)); }
 inline void stream_both(bf16* p, lanes even, lanes odd) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), join(even, odd)); }
+inline void store_split(float* low, float* high, lanes v) {  ///< the lower half of the lanes, and the upper
+  _mm256_storeu_ps(low, _mm512_castps512_ps256(v));
+  _mm256_storeu_ps(high, _mm512_extractf32x8_ps(v, 1));
+}
 /// Past the cache, to where p is a multiple of 64 bytes.
 inline void stream(float* p, lanes v) { _mm512_stream_ps(p, v); }
 inline void stream(bf16* p, lanes v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
@@ -88,6 +92,10 @@ inline lanes select(mask m, lanes yes, lanes no) { return _mm512_mask_blend_ps(m
 inline ints set_ints(std::uint32_t i) { return _mm512_set1_epi32(static_cast<int>(i)); }
 inline ints load_ints(const std::uint32_t* p) { return _mm512_loadu_si512(p); }
 inline void store_ints(std::uint32_t* p, ints v) { _mm512_storeu_si512(p, v); }
+/// Of words that are two numbers each, lower half first, the numbers from `first` on; each in the upper half of its lane.
+inline ints load_halves(const std::uint32_t* words, std::int64_t first) {
+  return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(reinterpret_cast<const char*>(words) + 2 * first))), 16);
+}
 inline ints add_ints(ints a, ints b) { return _mm512_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm512_xor_si512(a, b); }
 inline ints and_ints(ints a, ints b) { return _mm512_and_si512(a, b); }
@@ -99,6 +107,11 @@ inline ints multiply_high(ints a, ints b) {  ///< upper halves of products witho
   const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(a, b), 32);
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
   return _mm512_mask_blend_epi32(0xAAAA, even, odd);
+}
+/// In each quarter, 16 bytes, the four rows of four become columns.
+inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
+  const __m512i p = _mm512_unpacklo_epi32(a, b), q = _mm512_unpacklo_epi32(c, d), r = _mm512_unpackhi_epi32(a, b), s = _mm512_unpackhi_epi32(c, d);
+  a = _mm512_unpacklo_epi64(p, q), b = _mm512_unpackhi_epi64(p, q), c = _mm512_unpacklo_epi64(r, s), d = _mm512_unpackhi_epi64(r, s);
 }
 
 inline float sum(lanes a) {
@@ -112,4 +125,24 @@ inline float largest(lanes a) {
   const __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   const __m128 d = _mm_max_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+
+/// Rows become columns: lane j of a[i] and lane i of a[j] change places.
+inline void transpose(lanes (&a)[16]) {
+  lanes b[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    const __m512d p = _mm512_castps_pd(b[i]), q = _mm512_castps_pd(b[i + 2]), r = _mm512_castps_pd(b[i + 1]), s = _mm512_castps_pd(b[i + 3]);
+    a[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(p, q)), a[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p, q));
+    a[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(r, s)), a[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(r, s));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88), b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
+    b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88), b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) a[i] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88), a[i + 8] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd);
 }

@@ -34,6 +34,9 @@ inline void store_both(bf16* p, lanes even, lanes odd) {
   for (int i = 0; i < 4; ++i) p[2 * i] = static_cast<bf16>(even[i]), p[2 * i + 1] = static_cast<bf16>(odd[i]);
 }
 inline void stream_both(bf16* p, lanes even, lanes odd) { store_both(p, even, odd); }
+inline void store_split(float* low, float* high, lanes v) {
+  low[0] = v[0], low[1] = v[1], high[0] = v[2], high[1] = v[3];
+}
 template <class T>
 void stream(T* p, lanes v) {
   store(p, v);
@@ -76,6 +79,11 @@ inline ints load_ints(const std::uint32_t* p) { return ints{p[0], p[1], p[2], p[
 inline void store_ints(std::uint32_t* p, ints v) {
   for (int i = 0; i < 4; ++i) p[i] = v[i];
 }
+inline ints load_halves(const std::uint32_t* words, std::int64_t first) {
+  ints v = {};
+  for (int i = 0; i < 4; ++i) v[i] = words[(first + i) / 2] >> ((first + i) % 2 * 16) << 16;
+  return v;
+}
 inline ints add_ints(ints a, ints b) { return a + b; }
 inline ints xor_ints(ints a, ints b) { return a ^ b; }
 inline ints and_ints(ints a, ints b) { return a & b; }
@@ -88,9 +96,22 @@ inline ints multiply_high(ints a, ints b) {
   for (int i = 0; i < 4; ++i) v[i] = static_cast<std::uint32_t>(std::uint64_t{a[i]} * b[i] >> 32);
   return v;
 }
+inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
+  const ints p = a, q = b, r = c, s = d;
+  a = ints{p[0], q[0], r[0], s[0]}, b = ints{p[1], q[1], r[1], s[1]}, c = ints{p[2], q[2], r[2], s[2]}, d = ints{p[3], q[3], r[3], s[3]};
+}
 
 inline float sum(lanes a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 inline float largest(lanes a) {
   const float p = a[0] > a[2] ? a[0] : a[2], q = a[1] > a[3] ? a[1] : a[3];
   return p > q ? p : q;
+}
+
+/// Rows become columns: lane j of a[i] and lane i of a[j] change places.
+inline void transpose(lanes (&a)[4]) {
+  const lanes p = a[0], q = a[1], r = a[2], s = a[3];
+  a[0] = lanes{p[0], q[0], r[0], s[0]};
+  a[1] = lanes{p[1], q[1], r[1], s[1]};
+  a[2] = lanes{p[2], q[2], r[2], s[2]};
+  a[3] = lanes{p[3], q[3], r[3], s[3]};
 }
