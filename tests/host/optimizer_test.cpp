@@ -260,11 +260,11 @@ TEST_CASE("Steps refuse runs of other sizes, and numbers of steps from 0") {
   tensor<float, 1> five({5}), four({4});
   tensor<bf16, 1> weight({5});
   const optimizer_scalars s;
-  CHECK_THROWS_WITH(host::adamw_step(q, four, five, five, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given a gradient of 4 numbers; give one for each weight"));
-  CHECK_THROWS_WITH(host::adamw_step(q, five, four, five, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given a mean of 4 numbers; give one for each weight"));
-  CHECK_THROWS_WITH(host::adamw_step(q, five, five, {}, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given a mean of squares of 0 numbers; give one for each weight"));
-  CHECK_THROWS_WITH(host::lion_step(q, five, five, four, weight, &s), Equals("stretto: lion_step of 5 weights was given a master of 4 numbers; give one for each weight"));
-  CHECK_THROWS_WITH(host::sgd_step(q, five, {}, {}, five, &s, {.momentum = 0.9}), Equals("stretto: sgd_step of 5 weights was given a momentum of 0 numbers; give one for each weight"));
+  CHECK_THROWS_WITH(host::adamw_step(q, four, five, five, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given 4 numbers as gradient; give one for each weight"));
+  CHECK_THROWS_WITH(host::adamw_step(q, five, four, five, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given 4 numbers as mean; give one for each weight"));
+  CHECK_THROWS_WITH(host::adamw_step(q, five, five, {}, {}, five, &s), Equals("stretto: adamw_step of 5 weights was given 0 numbers as squares; give one for each weight"));
+  CHECK_THROWS_WITH(host::lion_step(q, five, five, four, weight, &s), Equals("stretto: lion_step of 5 weights was given 4 numbers as master; give one for each weight"));
+  CHECK_THROWS_WITH(host::sgd_step(q, five, {}, {}, five, &s, {.momentum = 0.9}), Equals("stretto: sgd_step of 5 weights was given 0 numbers as momentum; give one for each weight"));
   const optimizer_scalars zeroth{.count = 0};
   CHECK_THROWS_WITH(host::sgd_step(q, five, {}, {}, five, &zeroth), Equals("stretto: sgd_step was told that it is step 0; count steps from 1"));
   CHECK_THROWS_WITH(host::lion_step(q, five, five, {}, five, &s, {}, {.first_index = -1}), Equals("stretto: lion_step was told that the run begins at element -1 of its parameter; give 0 or more"));

@@ -89,7 +89,7 @@ step_kernel kernel_of(isa level, const lion_options&) {
 }
 
 inline void check_size(const char* operation, const char* what, std::int64_t has, std::int64_t weights) {
-  if (has != weights) throw error(text("stretto: ", operation, " of ", weights, " weights was given a ", what, " of ", has, " numbers; give one for each weight").str());
+  if (has != weights) throw error(text("stretto: ", operation, " of ", weights, " weights was given ", has, " numbers as ", what, "; give one for each weight").str());
 }
 
 template <class T>
@@ -122,7 +122,7 @@ void adamw_step(queue& q, reads<computes_in<T>, 1> gradient, writes<computes_in<
                 tensor_view<T, 1> weight, const optimizer_scalars* s, const adamw_options& o = {}, const weight_rounding& r = {}) {
   detail::check_step<T>("adamw_step", gradient.size(), master.size(), weight.size(), *s, r);
   detail::check_size("adamw_step", "mean", mean.size(), weight.size());
-  detail::check_size("adamw_step", "mean of squares", square.size(), weight.size());
+  detail::check_size("adamw_step", "squares", square.size(), weight.size());
   if (s->skip != 0) return;
   if constexpr (std::is_same_v<T, double>) {
     reference::adamw_step(gradient, mean, square, master, weight, s, o, r);
