@@ -115,6 +115,7 @@ inline ints add_ints(ints a, ints b) { return _mm256_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm256_xor_si256(a, b); }
 inline ints and_ints(ints a, ints b) { return _mm256_and_si256(a, b); }
 inline ints shift_right(ints a, int bits) { return _mm256_srli_epi32(a, bits); }
+inline ints shift_left(ints a, int bits) { return _mm256_slli_epi32(a, bits); }
 inline ints as_ints(lanes a) { return _mm256_castps_si256(a); }
 inline lanes as_lanes(ints a) { return _mm256_castsi256_ps(a); }
 inline ints multiply_low(ints a, ints b) { return _mm256_mullo_epi32(a, b); }

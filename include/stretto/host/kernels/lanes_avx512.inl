@@ -100,6 +100,7 @@ inline ints add_ints(ints a, ints b) { return _mm512_add_epi32(a, b); }
 inline ints xor_ints(ints a, ints b) { return _mm512_xor_si512(a, b); }
 inline ints and_ints(ints a, ints b) { return _mm512_and_si512(a, b); }
 inline ints shift_right(ints a, int bits) { return _mm512_srli_epi32(a, static_cast<unsigned>(bits)); }
+inline ints shift_left(ints a, int bits) { return _mm512_slli_epi32(a, static_cast<unsigned>(bits)); }
 inline ints as_ints(lanes a) { return _mm512_castps_si512(a); }   ///< the same bits
 inline lanes as_lanes(ints a) { return _mm512_castsi512_ps(a); }
 inline ints multiply_low(ints a, ints b) { return _mm512_mullo_epi32(a, b); }

@@ -88,6 +88,7 @@ inline ints add_ints(ints a, ints b) { return a + b; }
 inline ints xor_ints(ints a, ints b) { return a ^ b; }
 inline ints and_ints(ints a, ints b) { return a & b; }
 inline ints shift_right(ints a, int bits) { return a >> static_cast<std::uint32_t>(bits); }
+inline ints shift_left(ints a, int bits) { return a << static_cast<std::uint32_t>(bits); }
 inline ints as_ints(lanes a) { return std::bit_cast<ints>(a); }
 inline lanes as_lanes(ints a) { return std::bit_cast<lanes>(a); }
 inline ints multiply_low(ints a, ints b) { return a * b; }
