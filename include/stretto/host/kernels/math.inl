@@ -8,6 +8,7 @@
 template <int N>
 lanes horner(lanes x, const float (&c)[N]) {
   lanes p = set(c[0]);
+#pragma GCC unroll 16
   for (int i = 1; i < N; ++i) p = fma(p, x, set(c[i]));
   return p;
 }
