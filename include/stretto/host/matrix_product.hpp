@@ -7,7 +7,7 @@
 //     matrix_product(q, transposed(dy), x, dw, {.accumulate = true});                                    dw += dyᵀ x
 //     packed_matrix<float> p(q, 384, 1536);  pack(q, transposed(w), p);  matrix_product(q, x, p, y);     packed once, read often
 // a and b are both of float, bf16, fp16 or double; c is of the same type or, of bf16 and fp16, float. Sums are float, and
-// each element is summed in an order of its own depth alone: 256 steps at a time, one fma after the other. So it doesn't
+// each element is summed in an order of its own depth alone: 384 steps at a time, one fma after the other. So it doesn't
 // hang on threads, on the rows beside it, or on AVX2 or AVX-512. Where the CPU multiplies tiles (isa::amx), products of
 // bf16 are summed as its tiles do.
 // Cost: rows × columns × depth fma; 0.9 of what the CPU can do where all three are some hundreds.

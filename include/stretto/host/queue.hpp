@@ -22,7 +22,7 @@ namespace stretto::inline v0::host {
 struct queue_options {
   int threads = 1;
   isa most = isa::amx;                    ///< of what the CPU has, the most that is used
-  std::int64_t scratch_bytes = 2 << 20;   ///< for each thread
+  std::int64_t scratch_bytes = 4 << 20;   ///< for each thread
   const product_library* library = nullptr;  ///< for products of float matrices, where the table prefers it
   library_use use = library_use::by_table;
 };

@@ -6,7 +6,7 @@
 inline constexpr int product_vectors = width == 16 ? 3 : 2;
 inline constexpr int product_rows = width == 16 ? 8 : 6;
 inline constexpr int product_panel = product_vectors * width;
-inline constexpr std::int64_t product_depth = 256;                                    // of a stretch
+inline constexpr std::int64_t product_depth = 384;                                    // of a stretch
 inline constexpr std::int64_t product_high = 252 / product_rows * product_rows;       // rows of a block of a
 inline constexpr std::int64_t product_wide = 960 / product_panel * product_panel;     // columns of a block of b
 inline constexpr std::int64_t product_narrow = 192 / product_panel * product_panel;   // where results are rounded
@@ -19,10 +19,24 @@ void widen_run(const T* from, float* to, std::int64_t n) {
   if (i < n) store_some(to + i, load_some(from + i, n - i), n - i);
 }
 
-/// Rows first … of a as [group of product_rows][depth][product_rows], from a that stands transposed.
+/// Rows of a as [group of product_rows][depth][product_rows], from a that stands transposed.
 template <class T>
 void pack_rows(const T* a, std::int64_t gap, std::int64_t rows, std::int64_t depth, float* to) {
-  for (std::int64_t i = 0; i < rows; i += product_rows) {
+  std::int64_t i = 0;
+  if constexpr (2 * product_rows == width) {  // eight groups at a time: whole lines are read, and a set of the cache holds what is written
+    constexpr int vectors = 4;
+    for (; i + vectors * width <= rows; i += vectors * width, to += vectors * width * depth) {
+      const T* from = a + i;
+      for (std::int64_t k = 0; k < depth; ++k, from += gap) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+          __builtin_prefetch(from + 12 * gap + v * width);
+          store_split(to + (2 * v * depth + k) * product_rows, to + ((2 * v + 1) * depth + k) * product_rows, load(from + v * width));
+        }
+      }
+    }
+  }
+  for (; i < rows; i += product_rows) {
     const std::int64_t n = rows - i < product_rows ? rows - i : product_rows;
     const T* from = a + i;
     if (n == product_rows && product_rows <= width) {
