@@ -2,8 +2,8 @@
 //
 // Activations and their slopes: numeric/activation.hpp in lanes.
 
-/// exp(-x) = power - power t for x from -89 to 87: power = 2^n, x = r - n log 2, t = r - r^2 H(r), to 1.1e-7. Where it is
-/// larger than any float, power is infinity. n comes out of the lowest bits of a sum that has no room for more.
+/// exp(-x) = power - power t for x from -89 to 88: power = 2^n, x = r - n log 2, t = r - r^2 H(r), to 1.1e-7. At the ends
+/// power is infinity and 0. n comes out of the lowest bits of a sum that has no room for more.
 struct exp_parts {
   lanes power, t;
 };
@@ -33,11 +33,11 @@ struct logistic_parts {
   lanes l, rest;
 };
 inline logistic_parts logistic_both(lanes x) {
-  const lanes e = exp_minus(larger(set(-80.0f), smaller(set(87.0f), x)));  // of infinity the rest would be no number
+  const lanes e = exp_minus(larger(set(-89.0f), smaller(set(88.0f), x)));
   const lanes l = div(set(1.0f), add(set(1.0f), e));
-  return {l, mul(e, l)};
+  return {l, smaller(mul(e, l), set(1.0f))};  // of infinity times 0, which is no number, 1
 }
-inline lanes logistic_alone(lanes x) { return div(set(1.0f), add(set(1.0f), exp_minus(larger(set(-89.0f), smaller(set(87.0f), x))))); }
+inline lanes logistic_alone(lanes x) { return div(set(1.0f), add(set(1.0f), exp_minus(larger(set(-89.0f), smaller(set(88.0f), x))))); }
 
 /// l + f l (1 - l)
 inline lanes logistic_times(lanes x, lanes f) {
@@ -53,7 +53,7 @@ struct normal_parts {
 inline normal_parts normal(lanes x) {
   const lanes t = div(set(1.0f), fma(abs(x), set(0.3f), set(1.0f)));
   constexpr float c[] = {0.0380356833f, -0.1672875583f, 0.2242636383f, -0.0707856566f, 0.1380213052f, 0.0968890414f, 0.1212706193f, 0.1195929497f};
-  const lanes e = exp_minus(smaller(set(87.0f), mul(mul(x, x), set(0.5f))));
+  const lanes e = exp_minus(smaller(set(88.0f), mul(mul(x, x), set(0.5f))));
   const lanes tail = mul(mul(t, horner(t, c)), e);
   return {select(less(x, zero()), tail, sub(set(1.0f), tail)), e};
 }
@@ -88,8 +88,8 @@ lanes activation_slope(lanes x) {
   }
   if constexpr (Kind == activation::silu) return logistic_times(x, larger(set(-128.0f), smaller(set(128.0f), x)));
   if constexpr (Kind == activation::tanh) {
-    const lanes t = tanh_alone(x);
-    return fnma(t, t, set(1.0f));
+    const logistic_parts p = logistic_both(add(x, x));
+    return mul(mul(p.l, p.rest), set(4.0f));
   }
   if constexpr (Kind == activation::logistic) {
     const logistic_parts p = logistic_both(x);
