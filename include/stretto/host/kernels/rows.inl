@@ -66,7 +66,7 @@ inline void put(float* p, lanes v, odd_lanes) { store(p + width, v); }
 inline lanes exp_below(lanes x) {
   const lanes t = larger(set(-104.0f), x), away = set(12582912.0f);  // what is added to that has no fraction
   const lanes n = sub(fma(t, set(1.44269504088896f), away), away);
-  const lanes r = fnma(n, set(0.693147180559945f), t);
+  const lanes r = width > 4 ? fnma(n, set(0.693147180559945f), t) : fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), t));  // rounds products
   constexpr float c[] = {0.0013836795f, 0.0083748568f, 0.0416682288f, 0.166664198f, 0.4999999106f, 1.0f, 1.0f};
   return scale(horner(r, c), n);
 }
