@@ -129,6 +129,23 @@ inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
   a = _mm256_unpacklo_epi64(p, q), b = _mm256_unpackhi_epi64(p, q), c = _mm256_unpacklo_epi64(r, s), d = _mm256_unpackhi_epi64(r, s);
 }
 
+inline ints wide_multiply(ints a, ints b) { return _mm256_mul_epu32(a, b); }
+inline ints wide_add(ints a, ints b) { return _mm256_add_epi64(a, b); }
+inline ints wide_upper(ints a) { return _mm256_srli_epi64(a, 32); }
+inline ints wide_join(ints low, ints high) { return _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA); }
+inline void wide_zip(ints& a, ints& b) {
+  const __m256i p = _mm256_unpacklo_epi64(a, b), q = _mm256_unpackhi_epi64(a, b);
+  a = p, b = q;
+}
+inline void split_pairs(lanes& a, lanes& b) {
+  const __m256d p = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), q = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+  a = _mm256_castpd_ps(_mm256_permute4x64_pd(p, 0xd8)), b = _mm256_castpd_ps(_mm256_permute4x64_pd(q, 0xd8));
+}
+inline void join_pairs(lanes& a, lanes& b) {
+  const __m256 p = _mm256_unpacklo_ps(a, b), q = _mm256_unpackhi_ps(a, b);
+  a = _mm256_permute2f128_ps(p, q, 0x20), b = _mm256_permute2f128_ps(p, q, 0x31);
+}
+
 inline float sum(lanes a) {
   const __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));

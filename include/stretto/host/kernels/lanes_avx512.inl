@@ -115,6 +115,28 @@ inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
   a = _mm512_unpacklo_epi64(p, q), b = _mm512_unpackhi_epi64(p, q), c = _mm512_unpacklo_epi64(r, s), d = _mm512_unpackhi_epi64(r, s);
 }
 
+/// Pairs of lanes as numbers of 64 bits: products of their lower halves, their upper halves, two lower halves put together.
+inline ints wide_multiply(ints a, ints b) { return _mm512_mul_epu32(a, b); }
+inline ints wide_add(ints a, ints b) { return _mm512_add_epi64(a, b); }
+inline ints wide_upper(ints a) { return _mm512_srli_epi64(a, 32); }
+inline ints wide_join(ints low, ints high) { return _mm512_mask_shuffle_epi32(low, 0xAAAA, high, static_cast<_MM_PERM_ENUM>(0xA0)); }
+/// In each quarter, 16 bytes, the first pairs of a and b, and the second.
+inline void wide_zip(ints& a, ints& b) {
+  const __m512i p = _mm512_unpacklo_epi64(a, b), q = _mm512_unpackhi_epi64(a, b);
+  a = p, b = q;
+}
+/// Of a and b, one behind the other, the lanes at even places, and at odd places; and back.
+inline void split_pairs(lanes& a, lanes& b) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512 p = _mm512_permutex2var_ps(a, even, b), q = _mm512_permutex2var_ps(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b);
+  a = p, b = q;
+}
+inline void join_pairs(lanes& a, lanes& b) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512 p = _mm512_permutex2var_ps(a, low, b), q = _mm512_permutex2var_ps(a, _mm512_add_epi32(low, _mm512_set1_epi32(8)), b);
+  a = p, b = q;
+}
+
 inline float sum(lanes a) {
   const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
   const __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));

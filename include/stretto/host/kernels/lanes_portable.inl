@@ -102,6 +102,24 @@ inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
   a = ints{p[0], q[0], r[0], s[0]}, b = ints{p[1], q[1], r[1], s[1]}, c = ints{p[2], q[2], r[2], s[2]}, d = ints{p[3], q[3], r[3], s[3]};
 }
 
+typedef std::uint64_t wides __attribute__((vector_size(16)));
+inline ints wide_multiply(ints a, ints b) { return std::bit_cast<ints>((std::bit_cast<wides>(a) & 0xffffffffu) * (std::bit_cast<wides>(b) & 0xffffffffu)); }
+inline ints wide_add(ints a, ints b) { return std::bit_cast<ints>(std::bit_cast<wides>(a) + std::bit_cast<wides>(b)); }
+inline ints wide_upper(ints a) { return std::bit_cast<ints>(std::bit_cast<wides>(a) >> 32u); }
+inline ints wide_join(ints low, ints high) { return ints{low[0], high[0], low[2], high[2]}; }
+inline void wide_zip(ints& a, ints& b) {
+  const ints p{a[0], a[1], b[0], b[1]}, q{a[2], a[3], b[2], b[3]};
+  a = p, b = q;
+}
+inline void split_pairs(lanes& a, lanes& b) {
+  const lanes p{a[0], a[2], b[0], b[2]}, q{a[1], a[3], b[1], b[3]};
+  a = p, b = q;
+}
+inline void join_pairs(lanes& a, lanes& b) {
+  const lanes p{a[0], b[0], a[1], b[1]}, q{a[2], b[2], a[3], b[3]};
+  a = p, b = q;
+}
+
 inline float sum(lanes a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 inline float largest(lanes a) {
   const float p = a[0] > a[2] ? a[0] : a[2], q = a[1] > a[3] ? a[1] : a[3];
