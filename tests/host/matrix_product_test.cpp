@@ -253,7 +253,7 @@ TEST_CASE("products that can't be are refused in a sentence") {
     CHECK_THROWS_WITH(matrix_product(q, a, r, c), Catch::Matchers::ContainsSubstring("stretto: a matrix that was packed for portable is read by a queue of "));
   }
   host::queue poor({.scratch_bytes = 4096});
-  CHECK_THROWS_WITH(matrix_product(poor, a, d, c), "stretto: a matrix product needs 2156544 bytes of scratch memory for each thread, and the queue has 4096; make it with scratch_bytes = 2156544");
+  CHECK_THROWS_WITH(matrix_product(poor, a, d, c), "stretto: a matrix product needs 2162688 bytes of scratch memory for each thread, and the queue has 4096; make it with scratch_bytes = 2162688");
   CHECK_THROWS_WITH(host::queue({.scratch_bytes = -1}), "stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
   CHECK_THROWS_WITH(host::queue({.threads = 0}), "stretto: 0 threads can't share a rank's operations; give 1 to 1024");
 }

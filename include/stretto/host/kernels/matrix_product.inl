@@ -51,23 +51,26 @@ void product_tile(std::int64_t depth, const float* a, std::int64_t a_gap, const 
   }
 }
 
-/// The rows of one panel, product_rows at a time, then what is left.
-template <int V, bool Packed>
-void product_rows_of(std::int64_t rows, std::int64_t depth, const float* a, std::int64_t a_gap, const float* b, float* c, std::int64_t c_gap, bool adds, std::int64_t last) {
-  std::int64_t i = 0;
-  const std::int64_t a_step = Packed ? depth : a_gap;
-  for (; i + product_rows <= rows; i += product_rows) product_tile<product_rows, V, Packed>(depth, a + i * a_step, a_gap, b, c + i * c_gap, c_gap, adds, last);
-  const float* rest = a + i * a_step;  // of packed rows, all that are left stand in one group
-  if (rows - i >= 4) product_tile<4, V, Packed>(depth, rest, a_gap, b, c + i * c_gap, c_gap, adds, last), i += 4, rest += 4 * (Packed ? 1 : a_gap);
-  if (rows - i >= 2) product_tile<2, V, Packed>(depth, rest, a_gap, b, c + i * c_gap, c_gap, adds, last), i += 2, rest += 2 * (Packed ? 1 : a_gap);
-  if (rows - i >= 1) product_tile<1, V, Packed>(depth, rest, a_gap, b, c + i * c_gap, c_gap, adds, last);
+/// R rows of a against all panels of a block of b. The rows stay in the first cache, the panels come from the second.
+template <int R, bool Packed>
+void product_strip(std::int64_t columns, std::int64_t depth, const float* a, std::int64_t a_gap, const float* b, std::int64_t panel_gap, float* c, std::int64_t c_gap, bool adds) {
+  for (; columns >= product_panel; columns -= product_panel, b += panel_gap, c += product_panel)
+    product_tile<R, product_vectors, Packed>(depth, a, a_gap, b, c, c_gap, adds, width);
+  if (columns > 2 * width) product_tile<R, product_vectors, Packed>(depth, a, a_gap, b, c, c_gap, adds, columns - (product_vectors - 1) * width);
+  else if (columns > width) product_tile<R, 2, Packed>(depth, a, a_gap, b, c, c_gap, adds, columns - width);
+  else if (columns > 0) product_tile<R, 1, Packed>(depth, a, a_gap, b, c, c_gap, adds, columns);
 }
 
+/// All rows, product_rows at a time, then what is left; of packed rows, what is left stands in one group.
 template <bool Packed>
-void product_panel_of(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t a_gap, const float* b, float* c, std::int64_t c_gap, bool adds) {
-  if (columns > 2 * width) product_rows_of<product_vectors, Packed>(rows, depth, a, a_gap, b, c, c_gap, adds, columns - (product_vectors - 1) * width);
-  else if (columns > width) product_rows_of<2, Packed>(rows, depth, a, a_gap, b, c, c_gap, adds, columns - width);
-  else product_rows_of<1, Packed>(rows, depth, a, a_gap, b, c, c_gap, adds, columns);
+void product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t a_gap, const float* b, std::int64_t panel_gap, float* c,
+                    std::int64_t c_gap, bool adds) {
+  const std::int64_t row = Packed ? 1 : a_gap;
+  for (; rows >= product_rows; rows -= product_rows, a += Packed ? product_rows * depth : product_rows * a_gap, c += product_rows * c_gap)
+    product_strip<product_rows, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
+  if (rows >= 4) product_strip<4, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 4, a += 4 * row, c += 4 * c_gap;
+  if (rows >= 2) product_strip<2, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 2, a += 2 * row, c += 2 * c_gap;
+  if (rows >= 1) product_strip<1, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
 }
 
 /// Sums become results: + c, + bias, kept before the activation, activation, + residual, rounded.
@@ -130,12 +133,9 @@ void product_block(const product_arguments<T, C>& p, std::int64_t m, std::int64_
     for (std::int64_t i = 0; i < rows; ++i) widen_run(p.a + (m + i) * p.a_gap + k, a_room + i * depth, depth);
     a = a_room, a_gap = depth;
   }
-  for (std::int64_t j = n; j < n_end; j += product_panel, b += panel_gap) {
-    const std::int64_t columns = n_end - j < product_panel ? n_end - j : product_panel;
-    if (p.a_transposed) product_panel_of<true>(rows, columns, depth, a, a_gap, b, c + (j - n), c_gap, adds);
-    else product_panel_of<false>(rows, columns, depth, a, a_gap, b, c + (j - n), c_gap, adds);
-    if (ends) finish(p, c + (j - n), c_gap, m, j, rows, columns, false);
-  }
+  if (p.a_transposed) product_strips<true>(rows, n_end - n, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
+  else product_strips<false>(rows, n_end - n, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
+  if (ends) finish(p, c, c_gap, m, n, rows, n_end - n, false);
 }
 
 template <class T, class C>

@@ -7,7 +7,7 @@ inline constexpr int product_vectors = width == 16 ? 3 : 2;
 inline constexpr int product_rows = width == 16 ? 8 : 6;
 inline constexpr int product_panel = product_vectors * width;
 inline constexpr std::int64_t product_depth = 384;                                    // of a stretch
-inline constexpr std::int64_t product_high = 252 / product_rows * product_rows;       // rows of a block of a
+inline constexpr std::int64_t product_high = 256 / product_rows * product_rows;       // rows of a block of a
 inline constexpr std::int64_t product_wide = 960 / product_panel * product_panel;     // columns of a block of b
 inline constexpr std::int64_t product_narrow = 192 / product_panel * product_panel;   // where results are rounded
 
