@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Functions of lanes that no instruction does: exp, tanh, erf, the logistic function. Each within 2 units in the last
+// Functions of lanes that no instruction does: exp, tanh, erf, the logistic function. Each within 2.5 units in the last
 // place, infinities and what is no number treated as by <cmath>. Polynomials are Chebyshev fits in the ranges that stand
 // beside them; what is added to their errors is rounding.
 
