@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# The optional neighbours CUDA, MPI and NCCL: STRETTO_<name> is AUTO (use it if found), ON (fail if not found) or OFF.
+# The optional neighbours CUDA, MPI, NCCL and BLAS: STRETTO_<name> is AUTO (use it if found), ON (fail if not found) or OFF.
 # The results are STRETTO_<name>_FOUND and a phrase for the summary in STRETTO_<name>_SAYS. Stretto's headers need none
 # of them; only its own tests, tools and benchmarks do, so a project that adds Stretto is not made to look for them.
 include_guard(DIRECTORY)
@@ -32,6 +32,7 @@ endfunction()
 stretto_declare_lookup(CUDA "Compile the tests' .cu files with nvcc")
 stretto_declare_lookup(MPI "Look for MPI")
 stretto_declare_lookup(NCCL "Look for NCCL")
+stretto_declare_lookup(BLAS "Test host/blas.hpp with a BLAS")
 
 if(stretto_look_for_CUDA)
   find_program(STRETTO_NVCC nvcc HINTS "$ENV{CUDA_HOME}/bin" "$ENV{CUDA_PATH}/bin" PATHS /usr/local/cuda/bin
@@ -101,5 +102,16 @@ if(stretto_look_for_NCCL)
     set(STRETTO_NCCL_SAYS "${STRETTO_NCCL}, ${STRETTO_NCCL_LIBRARY}")
   else()
     stretto_not_found(NCCL "nccl.h and libnccl were not found" "install NCCL or set NCCL_HOME")
+  endif()
+endif()
+
+if(stretto_look_for_BLAS)
+  find_path(STRETTO_CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas x86_64-linux-gnu aarch64-linux-gnu)
+  find_library(STRETTO_CBLAS_LIBRARY NAMES openblas cblas)
+  if(STRETTO_CBLAS_INCLUDE_DIR AND STRETTO_CBLAS_LIBRARY)
+    set(STRETTO_BLAS_FOUND TRUE)
+    set(STRETTO_BLAS_SAYS "${STRETTO_BLAS}, ${STRETTO_CBLAS_LIBRARY}")
+  else()
+    stretto_not_found(BLAS "cblas.h and its library were not found" "install a BLAS (Debian: libopenblas-dev)")
   endif()
 endif()

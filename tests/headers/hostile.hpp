@@ -52,6 +52,13 @@
 #include <variant>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+#include <sys/syscall.h>
+#include <unistd.h>
+
 // <termios.h>
 #define B0 0000000
 #define B50 0000001

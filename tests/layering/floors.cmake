@@ -12,11 +12,13 @@ set(STRETTO_FLOORS
 # Rooms on one floor that may see each other, from>to.
 set(STRETTO_NEIGHBOURS
     schedule>plan   # a schedule writes the actions of a plan
-    draw>plan)      # a picture shows one
+    draw>plan       # a picture shows one
+    numeric>tensor) # references are on views
 
 # Headers of other libraries, each with the one header of Stretto that may include it.
 set(STRETTO_PLACES
-    mpi.h=transport/mpi.hpp nccl.h=transport/nccl.hpp cuda_runtime.h=cuda/runtime.hpp cblas.h=host/blas.hpp)
+    mpi.h=transport/mpi.hpp nccl.h=transport/nccl.hpp cuda_runtime.h=cuda/runtime.hpp cblas.h=host/blas.hpp
+    immintrin.h=host/simd.hpp cpuid.h=host/isa.hpp)
 
 # Never included.
 set(STRETTO_BANNED iostream)
