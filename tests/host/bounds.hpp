@@ -92,12 +92,18 @@ bool same_bits(const tensor<T, R>& a, const tensor<T, R>& b) {
   return a.extents() == b.extents() && (a.size() == 0 || std::memcmp(a.data(), b.data(), static_cast<unsigned long>(a.size()) * sizeof(T)) == 0);
 }
 
-/// The instructions that this CPU has, each to be tested.
-inline std::vector<host::isa> levels() {
-  std::vector<host::isa> all;
-  for (host::isa i : {host::isa::portable, host::isa::avx2, host::isa::avx512, host::isa::amx})
-    if (i <= host::this_cpu().best) all.push_back(i);
-  return all;
+/// Of these instructions, those that this CPU has.
+inline std::vector<host::isa> levels_of(std::initializer_list<host::isa> some) {
+  std::vector<host::isa> there;
+  for (const host::isa i : some)
+    if (i <= host::this_cpu().best) there.push_back(i);
+  return there;
+}
+
+/// Each for which there are kernels of its own; products of bf16 have two more.
+inline std::vector<host::isa> levels() { return levels_of({host::isa::portable, host::isa::avx2, host::isa::avx512}); }
+inline std::vector<host::isa> product_levels() {
+  return levels_of({host::isa::portable, host::isa::avx2, host::isa::avx512, host::isa::avx512_bf16, host::isa::amx});
 }
 
 }  // namespace test

@@ -66,7 +66,7 @@ void hold_to_truth(host::queue& q, const extents& e, bool ta, bool tb) {
 }  // namespace
 
 TEST_CASE("a product is as near to the truth as plain loops, whatever is transposed, packed or added to") {
-  for (const host::isa level : levels()) {
+  for (const host::isa level : product_levels()) {
     host::queue q({.most = level});
     for (const extents& e : all_extents)
       for (const bool ta : {false, true})
@@ -101,7 +101,7 @@ TEST_CASE("AVX2 and AVX-512 give a product of floats the same bits, and so do th
     matrix_product(narrow, o.a, transposed(o.b), other);
     CHECK(same_bits(one, other));
   }
-  for (const host::isa level : levels())
+  for (const host::isa level : product_levels())
     for (const int threads : {1, 2, 3}) {
       host::queue several({.threads = threads, .most = level}), alone({.most = level});
       tensor<float, 2> got({61, 131}), want({61, 131});
@@ -124,7 +124,7 @@ TEST_CASE("AVX2 and AVX-512 give a product of floats the same bits, and so do th
 }
 
 TEST_CASE("views with gaps and odd addresses are read and written where they are, and nothing beside them") {
-  for (const host::isa level : levels()) {
+  for (const host::isa level : product_levels()) {
     host::queue q({.most = level});
     const auto a = numbers<float>(shape<2>{{21, 90}}, 1), b = numbers<float>(shape<2>{{80, 90}}, 2);
     tensor<float, 2> c({21, 90});
@@ -146,7 +146,7 @@ TEST_CASE("views with gaps and odd addresses are read and written where they are
 }
 
 TEST_CASE("bias, activation and residual come behind the sums, in this order, and what goes into the activation is kept") {
-  for (const host::isa level : levels())
+  for (const host::isa level : product_levels())
     for (const activation kind : {activation::none, activation::relu, activation::relu_squared, activation::gelu, activation::gelu_tanh, activation::silu, activation::tanh,
                                   activation::logistic}) {
       host::queue q({.most = level});
@@ -184,7 +184,7 @@ TEST_CASE("bias, activation and residual come behind the sums, in this order, an
 }
 
 TEST_CASE("what is no number and what is infinite goes on to the rows and columns that it belongs to, and to no other") {
-  for (const host::isa level : levels()) {
+  for (const host::isa level : product_levels()) {
     host::queue q({.most = level});
     const auto hold = [&]<class T>(T) {
       auto a = numbers<T>(shape<2>{{40, 70}}, 1), b = numbers<T>(shape<2>{{70, 50}}, 2);

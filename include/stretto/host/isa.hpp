@@ -65,8 +65,9 @@ inline isa find_isa() {
   if ((states & 6) != 6 || !has(one.c, 12) || !has(one.c, 28) || !has(one.c, 29) || !has(seven.b, 5)) return isa::portable;
   if ((states & 0xe6) != 0xe6 || !has(seven.b, 16) || !has(seven.b, 17) || !has(seven.b, 30) || !has(seven.b, 31)) return isa::avx2;
   if (!has(seven_one.a, 5)) return isa::avx512;
-  if ((states & 0x60000) != 0x60000 || !has(seven.d, 22) || !has(seven.d, 24) || !may_use_tiles()) return isa::avx512_bf16;
-  return isa::amx;
+  if ((states & 0x60000) == 0x60000 && has(seven.d, 22) && has(seven.d, 24) && may_use_tiles()) return isa::amx;
+  // On GenuineIntel 6 207 dot products run at half the rate of fma in float: without tiles nothing is gained by them.
+  return cpuid_words(0).b == 0x756e6547u ? isa::avx512 : isa::avx512_bf16;
 }
 
 inline label find_kind() {

@@ -8,8 +8,8 @@
 //     packed_matrix<float> p(q, 384, 1536);  pack(q, transposed(w), p);  matrix_product(q, x, p, y);     packed once, read often
 // a and b are both of float, bf16, fp16 or double; c is of the same type or, of bf16 and fp16, float. Sums are float, and
 // each element is summed in an order of its own depth alone: 384 steps at a time, one fma after the other. So it doesn't
-// hang on threads, on the rows beside it, or on AVX2 or AVX-512. Where the CPU multiplies tiles (isa::amx), products of
-// bf16 are summed as its tiles do.
+// hang on threads, on the rows beside it, or on AVX2 or AVX-512. Where the CPU multiplies tiles of bf16
+// (isa::amx), or pairs (isa::avx512_bf16), sums are as these do them.
 // Cost: rows × columns × depth fma; 0.9 of what the CPU can do where all three are some hundreds.
 // Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 2008.
 #pragma once
@@ -133,7 +133,8 @@ void multiply(queue& q, const product_operand<T>& a, product_operand<T> b, const
     q.need_scratch(layout.scratch, "a matrix product");
     p.by_columns = p.columns / layout.panel >= p.rows / layout.rows;
     if constexpr (std::is_same_v<T, bf16>) {
-      if (q.level() == isa::amx) return q.split(p.by_columns ? p.columns : p.rows, p.by_columns ? layout.panel : layout.rows, &amx::multiply<C>, p);
+      const auto kernel = q.level() == isa::amx ? &amx::multiply<true, C> : &amx::multiply<false, C>;
+      if (layout.tiles) return q.split(p.by_columns ? p.columns : p.rows, p.by_columns ? layout.panel : layout.rows, kernel, p);
     }
     q.split(p.by_columns ? p.columns : p.rows, p.by_columns ? layout.panel : layout.rows, q.pick(&portable::multiply<T, C>, &avx2::multiply<T, C>, &avx512::multiply<T, C>), p);
   }

@@ -31,7 +31,7 @@ struct product_layout {
 
   template <class T>
   static product_layout of(isa level) {
-    if (std::is_same_v<T, bf16> && level == isa::amx) return {32, 32, 32, 1 << 20, true};
+    if (std::is_same_v<T, bf16> && level >= isa::avx512_bf16) return {32, 32, 32, 1 << 20, true};
     return {level >= isa::avx512 ? 48 : level == isa::avx2 ? 16 : 8, level >= isa::avx512 ? 8 : 6, 1, (256 + 960 + 192) * 384 * 4, false};
   }
   std::int64_t panels(std::int64_t columns) const { return (columns + panel - 1) / panel; }

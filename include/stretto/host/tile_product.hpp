@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The product of bf16 matrices on tile registers, for matrix_product: 32 x 32 sums stand in four tiles while they go over
-// the depth, 32 steps at a time. Sums are float, in the order in which the CPU's tiles add.
+// the depth, 32 steps at a time. Where there are no tiles but dot products of pairs (isa::avx512_bf16), the same blocks are
+// summed by those. Sums are float, in the order in which the CPU's instructions add.
 #pragma once
 
 #include <stretto/host/matrix_product.hpp>
