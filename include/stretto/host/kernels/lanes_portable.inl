@@ -103,7 +103,7 @@ inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
 }
 
 typedef std::uint64_t wides __attribute__((vector_size(16)));
-inline ints wide_multiply(ints a, ints b) { return std::bit_cast<ints>((std::bit_cast<wides>(a) & 0xffffffffu) * (std::bit_cast<wides>(b) & 0xffffffffu)); }
+inline ints wide_multiply(ints a, ints b) { return std::bit_cast<ints>(wides{std::uint64_t{a[0]} * b[0], std::uint64_t{a[2]} * b[2]}); }
 inline ints wide_add(ints a, ints b) { return std::bit_cast<ints>(std::bit_cast<wides>(a) + std::bit_cast<wides>(b)); }
 inline ints wide_upper(ints a) { return std::bit_cast<ints>(std::bit_cast<wides>(a) >> 32u); }
 inline ints wide_join(ints low, ints high) { return ints{low[0], high[0], low[2], high[2]}; }
@@ -127,7 +127,9 @@ inline float largest(lanes a) {
 }
 
 /// Rows become columns: lane j of a[i] and lane i of a[j] change places.
-inline void transpose(lanes (&a)[4]) {
+template <int N>
+void transpose(lanes (&a)[N]) {
+  static_assert(N == width);
   const lanes p = a[0], q = a[1], r = a[2], s = a[3];
   a[0] = lanes{p[0], q[0], r[0], s[0]};
   a[1] = lanes{p[1], q[1], r[1], s[1]};
