@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What the library asks of a type that crosses a boundary between layers, and so perhaps a wire between ranks:
-// wire_traits<T>. Numbers, arrays of them, values<T>, and tuples of such have theirs here; for a type of your own,
+// wire_traits<T>. Numbers, arrays of them, values<T>, tensors of the CPU, and tuples of such have theirs here; for a type of your own,
 // specialise it.
 //
 //     using gradient              the type of its gradient; nothing where it has none: integers, masks
@@ -21,6 +21,7 @@
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
 #include <stretto/stage/values.hpp>
+#include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0 {
 
@@ -49,7 +50,7 @@ void add_real(std::array<T, N>& to, const std::array<T, N>& more) {
 template <class T>
 struct wire_traits {
   static_assert(std::is_trivially_copyable_v<T>,
-                "stretto: a type at a boundary is trivially copyable, values<T>, a tuple of such, or has wire_traits of its own; specialise stretto::wire_traits");
+                "stretto: a type at a boundary is trivially copyable, values<T>, a tensor, a tuple of such, or has wire_traits of its own; specialise stretto::wire_traits");
   using gradient = std::conditional_t<detail::is_real<T>, T, nothing>;
 
   static gradient gradient_like(const T&) { return gradient{}; }
@@ -86,6 +87,36 @@ struct wire_traits<values<T>> {
     if (to.size() != more.size())
       throw error(text("stretto: gradients of ", to.size(), " and of ", more.size(), " values can't be added; resize each to the size of the value it belongs to").str());
     for (std::int64_t i = 0; i < to.size(); ++i) to[i] += more[i];
+  }
+};
+
+template <class T, int Rank>
+struct wire_traits<tensor<T, Rank>> {
+  using gradient = std::conditional_t<real_element<T>, tensor<T, Rank>, nothing>;
+
+  static gradient gradient_like(const tensor<T, Rank>& value) {
+    if constexpr (real_element<T>) {
+      shape<Rank> largest{};
+      for (std::int64_t& e : largest.extent) e = 1;
+      largest.extent[0] = value.room();
+      tensor<T, Rank> g(largest);
+      g.reshape(value.extents());
+      return g;
+    } else {
+      return nothing{};
+    }
+  }
+  static std::int64_t bytes(const tensor<T, Rank>& value) { return value.size() * static_cast<std::int64_t>(sizeof(T)); }
+  static void assign(tensor<T, Rank>& to, const tensor<T, Rank>& value) {
+    to.reshape(value.extents());
+    for (std::int64_t i = 0; i < value.size(); ++i) to.data()[i] = value.data()[i];
+  }
+  static void add(tensor<T, Rank>& to, const tensor<T, Rank>& more)
+    requires real_element<T>
+  {
+    if (to.extents() != more.extents())
+      throw error(text("stretto: gradients of shape ", to.extents().words().str(), " and of ", more.extents().words().str(), " can't be added; reshape each to the shape of the value it belongs to").str());
+    for (std::int64_t i = 0; i < to.size(); ++i) to.data()[i] = static_cast<T>(to.data()[i] + more.data()[i]);
   }
 };
 
@@ -130,6 +161,8 @@ template <class T>
 inline constexpr bool fixed_size = true;
 template <class T>
 inline constexpr bool fixed_size<values<T>> = false;
+template <class T, int Rank>
+inline constexpr bool fixed_size<tensor<T, Rank>> = false;
 template <class... Ts>
 inline constexpr bool fixed_size<std::tuple<Ts...>> = (fixed_size<Ts> && ...);
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// host::device: the CPU as a template argument. A layer that takes its queue, tensors and packed weights from Device and
+// calls operations by their plain names is written once for every device: the queue's type finds the operations.
+//
+//     template <class Device>
+//     struct dense {
+//       typename Device::queue q;
+//       typename Device::template tensor<float, 2> weight, gradient;
+//       …  matrix_product(q, x, transposed(weight), y);  …
+//     };
+#pragma once
+
+#include <stretto/host/packed_matrix.hpp>
+#include <stretto/host/queue.hpp>
+#include <stretto/tensor/tensor.hpp>
+
+namespace stretto::inline v0::host {
+
+struct device {
+  using memory = host_memory;
+  using queue = host::queue;
+  template <class T, int Rank>
+  using tensor = stretto::tensor<T, Rank, memory>;
+  template <class T, int Rank>
+  using view = tensor_view<T, Rank, memory>;
+  template <class T>
+  using packed = packed_matrix<T>;
+};
+
+}  // namespace stretto::inline v0::host
