@@ -5,7 +5,8 @@
 //     cast(q, x, y);                                                             to the nearest
 //     cast(q, x, y, {.mode = rounding::stochastic, .stream = {seed, step}, .first_row = 64});
 // By chance, bf16 keep the mean exactly, fp16 too but for those below its smallest normal, to 1/16384 of their step. Parts
-// of a matrix, with where they begin in it, have the bits of the whole. Cost: one pass over memory; by chance as dropout.
+// of a matrix, with where they begin in it, have the bits of the whole. Cost: one pass over memory; by chance half
+// a word of Philox an element.
 #pragma once
 
 #include <stretto/host/elementwise.hpp>

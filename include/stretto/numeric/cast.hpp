@@ -27,6 +27,13 @@ struct cast_options {
   random_stream stream = {};  ///< seed, step and layer; each row is a sample of its own
   std::int64_t first_row = 0;
   std::int64_t first_column = 0;
+
+  /// The chance of an element, in the upper 16 bits: two neighbours share a word.
+  constexpr std::uint32_t chance(std::int64_t row, std::int64_t column) const {
+    const random_stream r{stream.seed, stream.step, static_cast<std::uint32_t>(first_row + row), stream.layer};
+    const std::int64_t at = first_column + column;
+    return r.bits(at / 2) >> (at % 2 * 16) << 16;
+  }
 };
 
 namespace detail {
@@ -55,15 +62,13 @@ namespace reference {
 template <class From, class To>
 void cast(const tensor_view<From, 2>& x, const tensor_view<To, 2>& y, const cast_options& o = {}) {
   using T = std::remove_const_t<From>;
-  for (std::int64_t i = 0; i < y.rows(); ++i) {
-    const random_stream r{o.stream.seed, o.stream.step, static_cast<std::uint32_t>(o.first_row + i), o.stream.layer};
+  for (std::int64_t i = 0; i < y.rows(); ++i)
     for (std::int64_t j = 0; j < y.columns(); ++j) {
       const T v = x(i, j);
       if constexpr (sizeof(To) == 2)
-        y(i, j) = o.mode == rounding::nearest ? stretto::detail::nearest<To>(v) : round_by_chance<To>(stretto::detail::nearest<float>(v), r.bits(o.first_column + j));
+        y(i, j) = o.mode == rounding::nearest ? stretto::detail::nearest<To>(v) : round_by_chance<To>(stretto::detail::nearest<float>(v), o.chance(i, j));
       else y(i, j) = stretto::detail::nearest<To>(v);
     }
-  }
 }
 
 }  // namespace reference

@@ -14,15 +14,13 @@ void cast_runs(const cast_arguments<From, To>& a, std::int64_t first, std::int64
 /// its steps end where they do above it.
 template <class To>
 lanes rounded_by_chance(lanes x, ints chance) {
-  const lanes size = abs(x);
-  lanes shift = zero(), cut;
   if constexpr (std::is_same_v<To, bf16>) {
-    cut = as_lanes(and_ints(add_ints(as_ints(size), shift_right(chance, 16)), set_ints(0xffff0000u)));
+    return select(no_number(x), x, as_lanes(and_ints(add_ints(as_ints(x), shift_right(chance, 16)), set_ints(0xffff0000u))));
   } else {
-    shift = select(less(size, set(0x1p-14f)), set(0x1p-14f), zero());
-    cut = as_lanes(and_ints(add_ints(as_ints(add(size, shift)), shift_right(chance, 19)), set_ints(0xffffe000u)));
+    const lanes size = abs(x), shift = select(less(size, set(0x1p-14f)), set(0x1p-14f), zero());
+    const lanes cut = as_lanes(and_ints(add_ints(as_ints(add(size, shift)), shift_right(chance, 19)), set_ints(0xffffe000u)));
+    return select(no_number(x), x, copy_sign(sub(cut, shift), x));
   }
-  return select(no_number(x), x, copy_sign(sub(cut, shift), x));
 }
 
 template <class From, class To>
@@ -33,8 +31,9 @@ void cast_by_chance_runs(const cast_arguments<From, To>& a, std::int64_t first, 
     To* y = a.y + row * a.y_gap + column;
     for (std::int64_t element = a.options.first_column + column, end = element + count; element < end;) {
       const std::int64_t n = end - element < drawn.room ? end - element : drawn.room;
-      drawn.draw(static_cast<std::uint32_t>(a.options.first_row + row), element, n, x);
-      write_row<false>(y, n, a.blocks.streams, [&](std::int64_t i, auto get) { return rounded_by_chance<To>(get(x + i), drawn.at(i, get)); });
+      drawn.draw(static_cast<std::uint32_t>(a.options.first_row + row), element / 2, n / 2 + 1, x);
+      const std::int64_t half = 2 * drawn.offset + element % 2;  // of a word, the first element's
+      write_row<false>(y, n, a.blocks.streams, [&](std::int64_t i, auto get) { return rounded_by_chance<To>(get(x + i), load_halves(drawn.words, half + i)); });
       element += n, x += n, y += n;
     }
   });
