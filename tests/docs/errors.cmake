@@ -8,8 +8,9 @@
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/blocks.cmake")
 
-# Rows of source that hold words, but not those of a message: what schedules say of themselves, and the tool's --help.
-set(no_messages "(summary|needs) = |visit\\(\"|#include|help_text = |^  stretto-explore |[.]resize\\(")
+# Rows of source that hold words, but not those of a message: what schedules say of themselves, the tool's --help, kinds
+# of CPUs.
+set(no_messages "(summary|needs) = |visit\\(\"|#include|help_text = |^  stretto-explore |isa::avx512, -1|[.]resize\\(")
 
 file(READ "${PAGE}" page)
 string(REPLACE "\\|" "|" page "${page}")
