@@ -128,6 +128,26 @@ TEST_CASE("cross_entropy counts right guesses, of equal logits the first") {
   }
 }
 
+TEST_CASE("The largest logit may be in any block, and each may have a larger one") {
+  tensor<float, 2> x({1, 2600});
+  tensor<std::int32_t, 1> label({1});
+  tensor<float, 1> loss({1}), lse({1});
+  for (host::isa level : test::levels()) {
+    host::queue q({.most = level});
+    for (std::int64_t at : {0, 5, 1023, 1024, 2047, 2048, 2560, 2590, 2599}) {
+      x(0, at) = 200;
+      CHECK(host::cross_entropy(q, x, label, loss, lse).tokens == 1);
+      CHECK(lse[0] == 200);
+      x(0, at) = 0;
+    }
+    tensor<float, 2> up({1, 2600});
+    double all = 0;
+    for (std::int64_t i = 0; i < 2600; ++i) up(0, i) = 0.0009765625f * static_cast<float>(i), all += std::exp(static_cast<double>(up(0, i)));
+    host::cross_entropy(q, up, label, loss, lse);
+    CHECK(static_cast<double>(lse[0]) == Catch::Approx(std::log(all)).epsilon(1e-7));
+  }
+}
+
 TEST_CASE("The gradient of a sure guess of bf16 is rounded once") {
   tensor<bf16, 2> x({1, 64}), dx({1, 64});
   tensor<std::int32_t, 1> label({1});
