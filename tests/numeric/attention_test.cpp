@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "../host/bounds.hpp"
+#include "differences.hpp"
 
 using namespace stretto;
 using namespace test;
@@ -38,28 +38,9 @@ struct problem {
     tensor<double, 3> output(queries.extents());
     tensor<double, 2> lse({queries.extent(0), queries.extent(1)});
     reference::attention(queries, keys, values, at_queries(), at_keys(), output, lse, options);
-    double sum = 0;
-    for (std::int64_t i = 0; i < output.size(); ++i) sum += output.data()[i] * d_output.data()[i];
-    return sum;
+    return weighted(output, d_output);
   }
 };
-
-/// Whether `gradient` is how `value` changes with each of `of`.
-template <class Value>
-void check_gradient(tensor<double, 3>& of, const tensor<double, 3>& gradient, Value value) {
-  constexpr double step = 1e-5;
-  for (std::int64_t i = 0; i < of.size(); ++i) {
-    const double at = of.data()[i];
-    of.data()[i] = at + step;
-    const double above = value();
-    of.data()[i] = at - step;
-    const double below = value();
-    of.data()[i] = at;
-    const double slope = (above - below) / (2 * step), size = std::abs(slope) > 1e-2 ? std::abs(slope) : 1e-2;
-    INFO(i << ": " << gradient.data()[i] << ", found " << slope);
-    REQUIRE(std::abs(gradient.data()[i] - slope) < 1e-6 * size);
-  }
-}
 
 }  // namespace
 

@@ -76,7 +76,7 @@ struct attention_row {
 /// there is one, becomes the state, rounded.
 template <class T>
 void attention_block(reads<T, 3> queries, reads<T, 3> keys, reads<T, 3> values, const token_places& at_queries, const token_places& at_keys,
-                     const std::type_identity_t<tensor_view<computes_in<T>, 3>>& state, writes<computes_in<T>, 2> lse, const tensor_view<T, 3>& output, const attention_options& o = {}) {
+                     writes<computes_in<T>, 3> state, writes<computes_in<T>, 2> lse, const tensor_view<T, 3>& output, const attention_options& o = {}) {
   using C = computes_in<T>;
   constexpr C none = -std::numeric_limits<C>::infinity();
   const std::int64_t d = keys.extent(2), tokens = keys.extent(0);

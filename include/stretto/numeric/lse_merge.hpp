@@ -103,8 +103,8 @@ template <class T>
 constexpr void merge_into(const tensor_view<T, 3>& output, writes<T, 2> lse, reads<T, 3> other, reads<T, 2> other_lse) {
   const shape<2> rows{{output.extent(0), output.extent(1)}};
   if (other.extents() != output.extents() || lse.extents() != rows || other_lse.extents() != rows)
-    throw error(text("stretto: outputs of shape ", output.extents().words().str(), " with lse of ", lse.extents().words().str(), " don't merge with ", other.extents().words().str(), " with lse of ",
-                     other_lse.extents().words().str(), "; give outputs of one shape, and one lse a token and head").str());
+    throw error(text("stretto: outputs of shape ", output.extents().words().str(), " with lse of ", lse.extents().words().str(), " don't merge with ",
+                     other.extents().words().str(), " with lse of ", other_lse.extents().words().str(), "; give outputs of one shape, and one lse a token and head").str());
   for (std::int64_t i = 0; i < rows[0]; ++i)
     for (std::int64_t h = 0; h < rows[1]; ++h)
       if (output.extent(2) > 0) merge_row(&output(i, h, std::int64_t{0}), lse(i, h), &other(i, h, std::int64_t{0}), other_lse(i, h), output.extent(2));

@@ -158,17 +158,19 @@ inline float largest(lanes a) {
 }
 
 /// Rows become columns: lane j of a[i] and lane i of a[j] change places.
-inline void transpose(lanes (&a)[8]) {
-  lanes b[8];
+template <int N>
+void transpose(lanes (&a)[N]) {
+  static_assert(N == width);
+  lanes b[N];
 #pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  for (int i = 0; i < N; i += 2) b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
 #pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
+  for (int i = 0; i < N; i += 4) {
     a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44), a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
     a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44), a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) b[i] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x20), b[i + 4] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x31);
+  for (int i = 0; i < N / 2; ++i) b[i] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x20), b[i + 4] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x31);
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) a[i] = b[i];
+  for (int i = 0; i < N; ++i) a[i] = b[i];
 }

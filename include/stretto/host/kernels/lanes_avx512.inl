@@ -151,21 +151,23 @@ inline float largest(lanes a) {
 }
 
 /// Rows become columns: lane j of a[i] and lane i of a[j] change places.
-inline void transpose(lanes (&a)[16]) {
-  lanes b[16];
+template <int N>
+void transpose(lanes (&a)[N]) {
+  static_assert(N == width);
+  lanes b[N];
 #pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  for (int i = 0; i < N; i += 2) b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
 #pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
+  for (int i = 0; i < N; i += 4) {
     const __m512d p = _mm512_castps_pd(b[i]), q = _mm512_castps_pd(b[i + 2]), r = _mm512_castps_pd(b[i + 1]), s = _mm512_castps_pd(b[i + 3]);
     a[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(p, q)), a[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p, q));
     a[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(r, s)), a[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(r, s));
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < N / 4; ++i) {
     b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88), b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
     b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88), b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) a[i] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88), a[i + 8] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd);
+  for (int i = 0; i < N / 2; ++i) a[i] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88), a[i + 8] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd);
 }
