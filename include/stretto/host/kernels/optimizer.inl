@@ -18,7 +18,6 @@ inline void draw_chances(const random_stream& r, std::int64_t element, std::uint
     ints c0 = add_ints(set_ints(static_cast<std::uint32_t>(at)), load_ints(steps)), c1 = set_ints(static_cast<std::uint32_t>(at >> 32));
     ints c2 = set_ints(r.sample), c3 = set_ints(r.step);
     std::uint32_t key0 = r.seed, key1 = r.layer;
-#pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
       const ints high = multiply_high(a, c0), low = multiply_low(a, c0);
       c0 = xor_ints(xor_ints(multiply_high(b, c2), c1), set_ints(key0));
