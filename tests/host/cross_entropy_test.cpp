@@ -19,7 +19,7 @@ struct given {
   tensor<std::int32_t, 1> labels;
   tensor<float, 1> weights;
 
-  explicit given(const shape<2>& s) : x(test::numbers<T, 2>(s, 1, -6, 6)), labels(shape<1>{{s[0]}}), weights(test::numbers<float, 1>({{s[0]}}, 2, 0.5, 2)) {
+  explicit given(const shape<2>& s) : x(test::row_numbers<T>(s, 1, -6, 6)), labels(shape<1>{{s[0]}}), weights(test::numbers<float, 1>({{s[0]}}, 2, 0.5, 2)) {
     for (std::int64_t t = 0; t < s[0]; ++t) labels[t] = t % 4 == 2 ? -100 : static_cast<std::int32_t>(t * 977 % s[1]);
   }
   template <class U>

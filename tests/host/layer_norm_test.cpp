@@ -16,7 +16,7 @@ struct given {
   tensor<T, 1> weight, bias;
 
   explicit given(const shape<2>& s)
-      : x(test::numbers<T, 2>(s, 1, -1, 3)), residual(test::numbers<T, 2>(s, 2)), dy(test::numbers<T, 2>(s, 3)), ds(test::numbers<T, 2>(s, 4)),
+      : x(test::row_numbers<T>(s, 1, -1, 3)), residual(test::row_numbers<T>(s, 2)), dy(test::row_numbers<T>(s, 3)), ds(test::row_numbers<T>(s, 4)),
         weight(test::numbers<T, 1>({{s[1]}}, 5, 0.5, 1.5)), bias(test::numbers<T, 1>({{s[1]}}, 6)) {}
   template <class U>
   given<U> in() const {

@@ -17,23 +17,24 @@ struct framed {
 
   explicit framed(const shape<2>& s) : all(shape<2>{{s[0], s[1] + 10}}), inner(all.columns(3, s[1])) {}
   explicit framed(const tensor<T, 2>& numbers) : framed(numbers.extents()) {
-    for (std::int64_t t = 0; t < inner.rows(); ++t)
-      for (std::int64_t i = 0; i < inner.columns(); ++i) inner(t, i) = numbers(t, i);
+    for (std::int64_t t = 0; t < inner.rows(); ++t) copy_row(inner.row(t), numbers.row(t));
   }
 
   tensor<T, 2> copy() const {
     tensor<T, 2> c(inner.extents());
-    for (std::int64_t t = 0; t < inner.rows(); ++t)
-      for (std::int64_t i = 0; i < inner.columns(); ++i) c(t, i) = inner(t, i);
+    for (std::int64_t t = 0; t < inner.rows(); ++t) copy_row(c.row(t), inner.row(t));
     return c;
   }
   /// What stands beside the block is untouched.
   bool kept() const {
     for (std::int64_t t = 0; t < inner.rows(); ++t)
-      for (std::int64_t i = 0; i < all.columns(); ++i)
-        if ((i < 3 || i >= 3 + inner.columns()) && static_cast<double>(all(t, i)) != 0) return false;
+      for (int i = 0; i < 10; ++i)
+        if (static_cast<double>(all(t, i < 3 ? i : inner.columns() + i)) != 0) return false;
     return true;
   }
+
+ private:
+  void copy_row(T* to, const T* from) const { std::memcpy(static_cast<void*>(to), from, static_cast<unsigned long>(inner.columns()) * sizeof(T)); }
 };
 
 /// Numbers, infinities and what is no number in the same places.
@@ -44,6 +45,16 @@ bool alike(const tensor<T, R>& a, const tensor<T, R>& b) {
     if (std::isnan(x) != std::isnan(y) || std::isinf(x) != std::isinf(y) || (std::isinf(x) && x != y)) return false;
   }
   return true;
+}
+
+/// Numbers of which 67 rows are drawn, and the others repeat them: drawing takes its time without optimization.
+template <class T>
+tensor<T, 2> row_numbers(const shape<2>& s, unsigned seed, double from = -1, double to = 1) {
+  if (s[0] <= 67) return numbers<T, 2>(s, seed, from, to);
+  const tensor<T, 2> some = numbers<T, 2>({{67, s[1]}}, seed, from, to);
+  tensor<T, 2> all(s);
+  for (std::int64_t t = 0; t < s[0]; ++t) std::memcpy(static_cast<void*>(all.row(t)), some.row(t % 67), static_cast<unsigned long>(s[1]) * sizeof(T));
+  return all;
 }
 
 template <class F>

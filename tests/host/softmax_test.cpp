@@ -16,7 +16,7 @@ template <class T>
 struct given {
   tensor<T, 2> x, y, dy;
 
-  explicit given(const shape<2>& s) : x(test::numbers<T, 2>(s, 1, -6, 6)), y(test::numbers<T, 2>(s, 2, 0, 0.2)), dy(test::numbers<T, 2>(s, 3)) {}
+  explicit given(const shape<2>& s) : x(test::row_numbers<T>(s, 1, -6, 6)), y(test::row_numbers<T>(s, 2, 0, 0.2)), dy(test::row_numbers<T>(s, 3)) {}
   template <class U>
   given<U> in() const {
     given<U> g(shape<2>{{0, 0}});
@@ -140,9 +140,7 @@ TEST_CASE("A row of softmax doesn't hang on where it stands, nor on whether it g
   };
   check(float{}, 1031, 1031, {.scale = 0.5});
   check(bf16{}, 2063, 1031, {.scale = 0.5});
-  check(bf16{}, 2048, 1040, {.log = true});  // rows that begin at lines, and such that don't
-  check(bf16{}, 2048, 1056, {});
-  check(fp16{}, 61, 77, {});
+  check(fp16{}, 61, 77, {.log = true});
 }
 
 TEST_CASE("softmax may overwrite what it reads") {
