@@ -13,8 +13,7 @@
 // Cost: each run is read and written once, 28 bytes an element for AdamW in float.
 #pragma once
 
-#include <stretto/host/queue.hpp>
-#include <stretto/host/simd.hpp>
+#include <stretto/host/cast.hpp>   // rounding by chance
 #include <stretto/numeric/optimizer.hpp>
 
 namespace stretto::inline v0::host {

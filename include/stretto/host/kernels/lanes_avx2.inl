@@ -124,10 +124,6 @@ inline ints multiply_high(ints a, ints b) {
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
   return _mm256_blend_epi32(even, odd, 0xAA);
 }
-inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
-  const __m256i p = _mm256_unpacklo_epi32(a, b), q = _mm256_unpacklo_epi32(c, d), r = _mm256_unpackhi_epi32(a, b), s = _mm256_unpackhi_epi32(c, d);
-  a = _mm256_unpacklo_epi64(p, q), b = _mm256_unpackhi_epi64(p, q), c = _mm256_unpacklo_epi64(r, s), d = _mm256_unpackhi_epi64(r, s);
-}
 
 inline ints wide_multiply(ints a, ints b) { return _mm256_mul_epu32(a, b); }
 inline ints wide_add(ints a, ints b) { return _mm256_add_epi64(a, b); }

@@ -109,11 +109,6 @@ inline ints multiply_high(ints a, ints b) {  ///< upper halves of products witho
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
   return _mm512_mask_blend_epi32(0xAAAA, even, odd);
 }
-/// In each quarter, 16 bytes, the four rows of four become columns.
-inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
-  const __m512i p = _mm512_unpacklo_epi32(a, b), q = _mm512_unpacklo_epi32(c, d), r = _mm512_unpackhi_epi32(a, b), s = _mm512_unpackhi_epi32(c, d);
-  a = _mm512_unpacklo_epi64(p, q), b = _mm512_unpackhi_epi64(p, q), c = _mm512_unpacklo_epi64(r, s), d = _mm512_unpackhi_epi64(r, s);
-}
 
 /// Pairs of lanes as numbers of 64 bits: products of their lower halves, their upper halves, two lower halves put together.
 inline ints wide_multiply(ints a, ints b) { return _mm512_mul_epu32(a, b); }

@@ -97,10 +97,6 @@ inline ints multiply_high(ints a, ints b) {
   for (int i = 0; i < 4; ++i) v[i] = static_cast<std::uint32_t>(std::uint64_t{a[i]} * b[i] >> 32);
   return v;
 }
-inline void transpose_quarters(ints& a, ints& b, ints& c, ints& d) {
-  const ints p = a, q = b, r = c, s = d;
-  a = ints{p[0], q[0], r[0], s[0]}, b = ints{p[1], q[1], r[1], s[1]}, c = ints{p[2], q[2], r[2], s[2]}, d = ints{p[3], q[3], r[3], s[3]};
-}
 
 typedef std::uint64_t wides __attribute__((vector_size(16)));
 inline ints wide_multiply(ints a, ints b) { return std::bit_cast<ints>(wides{std::uint64_t{a[0]} * b[0], std::uint64_t{a[2]} * b[2]}); }

@@ -3,49 +3,6 @@
 // Steps of optimizers: numeric/optimizer.hpp in lanes. A rule turns weights, gradients and states of some elements into new
 // ones; step_weights walks a run with it.
 
-inline constexpr std::int64_t chance_piece = 128;  // elements whose chances are drawn at a time
-inline constexpr int chance_blocks = 16;           // each is four words, each for two elements
-
-/// Random words for the piece that holds the element: random_stream::bits, many at once, in their order.
-inline void draw_chances(const random_stream& r, std::int64_t element, std::uint32_t* words) {
-  constexpr int quarters = width / 4;
-  std::uint32_t steps[width];  // so that blocks are in order once rows have become columns
-  for (int i = 0; i < width; ++i) steps[i] = static_cast<std::uint32_t>(i % 4 * quarters + i / 4);
-  const std::uint64_t first = static_cast<std::uint64_t>(element / chance_piece) * chance_blocks;
-  const ints a = set_ints(0xD2511F53u), b = set_ints(0xCD9E8D57u);
-  for (int k = 0; k < chance_blocks; k += width, words += 4 * width) {
-    const std::uint64_t at = first + static_cast<std::uint64_t>(k);
-    ints c0 = add_ints(set_ints(static_cast<std::uint32_t>(at)), load_ints(steps)), c1 = set_ints(static_cast<std::uint32_t>(at >> 32));
-    ints c2 = set_ints(r.sample), c3 = set_ints(r.step);
-    std::uint32_t key0 = r.seed, key1 = r.layer;
-    for (int round = 0; round < 10; ++round) {
-      const ints high = multiply_high(a, c0), low = multiply_low(a, c0);
-      c0 = xor_ints(xor_ints(multiply_high(b, c2), c1), set_ints(key0));
-      c1 = multiply_low(b, c2);
-      c2 = xor_ints(xor_ints(high, c3), set_ints(key1));
-      c3 = low;
-      key0 += 0x9E3779B9u;
-      key1 += 0xBB67AE85u;
-    }
-    transpose_quarters(c0, c1, c2, c3);
-    store_ints(words, c0);
-    store_ints(words + width, c1);
-    store_ints(words + 2 * width, c2);
-    store_ints(words + 3 * width, c3);
-  }
-}
-
-/// round_by_chance, but for the type: what is left is exact in bf16.
-inline lanes cut_by_chance(lanes x, ints chance, const bf16*) {
-  return select(no_number(x), x, as_lanes(and_ints(add_ints(as_ints(x), shift_right(chance, 16)), set_ints(0xffff0000u))));
-}
-inline lanes cut_by_chance(lanes x, ints chance, const fp16*) {
-  const lanes size = abs(x);
-  const lanes shift = select(less(size, set(0x1p-14f)), set(0x1p-14f), zero());
-  const lanes cut = as_lanes(and_ints(add_ints(as_ints(add(size, shift)), shift_right(chance, 19)), set_ints(0xffffe000u)));
-  return select(no_number(x), x, copy_sign(sub(cut, shift), x));
-}
-
 struct sgd_rule {
   static constexpr int states = 0;
   lanes rate, decay;
@@ -128,7 +85,7 @@ template <bool Whole, bool Mastered, bool Chances, class T, class Rule>
   if constexpr (Rule::states > 0) store_elements<Whole>(a.state0 + i, m, n);
   if constexpr (Rule::states > 1) store_elements<Whole>(a.state1 + i, v, n);
   if constexpr (Mastered) store_elements<Whole>(a.master + i, w, n);
-  if constexpr (Chances) w = cut_by_chance(w, load_halves(words, at), weight);
+  if constexpr (Chances) w = rounded_by_chance<T>(w, load_halves(words, at));
   store_elements<Whole>(weight, w, n);
 }
 
@@ -139,13 +96,14 @@ void step_weights(const optimizer_arguments& given, std::int64_t first, std::int
   const lanes scale = set(a.scale);
   std::int64_t i = first;
   if constexpr (sizeof(T) == 2) {
-    std::uint32_t words[chance_piece / 2 + width] = {};
+    constexpr std::int64_t piece = 128;  // few, so that drawing and memory overlap
+    random_words<false> drawn(a.chance);
     while (a.stochastic && i < last) {
-      const std::int64_t at = a.first_index + i, from = at % chance_piece, begin = i - from;
-      const std::int64_t end = begin + chance_piece < last ? begin + chance_piece : last;
-      draw_chances(a.chance, at, words);
-      for (; i + width <= end; i += width) step_elements<true, Mastered, true, T>(a, rule, scale, i, width, words, i - begin);
-      if (i < end) step_elements<false, Mastered, true, T>(a, rule, scale, i, end - i, words, i - begin);
+      const std::int64_t element = a.first_index + i, rest = piece - element % piece, end = i + rest < last ? i + rest : last;
+      drawn.draw(a.chance.sample, element / 2, (element % 2 + end - i + 1) / 2, a.gradient + i);
+      const std::int64_t half = 2 * drawn.offset + element % 2 - i;  // of a word, that of element 0
+      for (; i + width <= end; i += width) step_elements<true, Mastered, true, T>(a, rule, scale, i, width, drawn.words, half + i);
+      if (i < end) step_elements<false, Mastered, true, T>(a, rule, scale, i, end - i, drawn.words, half + i);
       i = end;
     }
   }
