@@ -7,6 +7,7 @@
 //     #include <stretto/host/each_isa.inl>
 // A file of kernels is plain code on the lanes of simd.hpp: no includes, no macros, no friends (g++ gives these no target).
 // Where there are no other instructions, avx2 and avx512 are names for portable.
+#include <stretto/host/kernels_begin.inl>
 namespace stretto::inline v0::host::portable {
 #include STRETTO_KERNELS
 }
@@ -22,4 +23,5 @@ namespace stretto::inline v0::host::avx512 {
 }
 #include <stretto/host/target_end.inl>
 #endif
+#include <stretto/host/kernels_end.inl>
 #undef STRETTO_KERNELS

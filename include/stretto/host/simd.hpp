@@ -23,6 +23,7 @@
 #include <immintrin.h>
 #endif
 
+#include <stretto/host/kernels_begin.inl>
 namespace stretto::inline v0::host::portable {
 #include <stretto/host/kernels/lanes_portable.inl>
 }
@@ -43,6 +44,7 @@ namespace avx2 = portable;
 namespace avx512 = portable;
 }  // namespace stretto::inline v0::host
 #endif
+#include <stretto/host/kernels_end.inl>
 
 #define STRETTO_KERNELS <stretto/host/kernels/math.inl>
 #include <stretto/host/each_isa.inl>

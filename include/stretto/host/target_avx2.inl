@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// From here to target_end.inl functions may use AVX2, FMA and F16C. What is compiled so is called only where isa says so.
-// The undefined vectors within g++ 12's own intrinsics aren't mistakes of whoever calls them (gcc.gnu.org/PR105593).
+// From here to target_end.inl functions may use AVX2, FMA and F16C. They are called only where isa says so.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx2,fma,f16c")
 #endif

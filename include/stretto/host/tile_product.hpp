@@ -8,6 +8,7 @@
 #include <stretto/host/matrix_product.hpp>
 #include <stretto/host/tiles.hpp>
 
+#include <stretto/host/kernels_begin.inl>
 #if STRETTO_X86
 #include <stretto/host/target_amx.inl>
 #endif
@@ -17,3 +18,4 @@ namespace stretto::inline v0::host::amx {
 #if STRETTO_X86
 #include <stretto/host/target_end.inl>
 #endif
+#include <stretto/host/kernels_end.inl>

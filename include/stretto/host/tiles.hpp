@@ -18,6 +18,7 @@ struct pack_arguments;
 struct worker;
 }  // namespace stretto::inline v0::host
 
+#include <stretto/host/kernels_begin.inl>
 #if STRETTO_X86
 #include <stretto/host/target_amx.inl>
 #endif
@@ -27,3 +28,4 @@ namespace stretto::inline v0::host::amx {
 #if STRETTO_X86
 #include <stretto/host/target_end.inl>
 #endif
+#include <stretto/host/kernels_end.inl>
