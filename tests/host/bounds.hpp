@@ -106,4 +106,12 @@ inline std::vector<host::isa> product_levels() {
   return levels_of({host::isa::portable, host::isa::avx2, host::isa::avx512, host::isa::avx512_bf16, host::isa::amx});
 }
 
+/// Calls f(T{}) for each type that has kernels.
+template <class F>
+void each_type(F&& f) {
+  f(float{});
+  f(bf16{});
+  f(fp16{});
+}
+
 }  // namespace test

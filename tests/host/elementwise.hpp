@@ -14,14 +14,6 @@
 
 namespace test {
 
-/// Calls f(T{}) for each type that has kernels.
-template <class F>
-void each_type(F f) {
-  f(float{});
-  f(bf16{});
-  f(fp16{});
-}
-
 template <class T, int N>
 using matrices = std::array<tensor_view<T, 2>, N>;
 

@@ -57,13 +57,6 @@ tensor<T, 2> row_numbers(const shape<2>& s, unsigned seed, double from = -1, dou
   return all;
 }
 
-template <class F>
-void each_type(F&& f) {
-  f(float{});
-  f(bf16{});
-  f(fp16{});
-}
-
 /// The instructions whose results can go past the cache.
 inline std::vector<host::isa> streaming_levels() {
   std::vector<host::isa> some;
