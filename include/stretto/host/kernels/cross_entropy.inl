@@ -50,7 +50,7 @@ logit_row read_logits(const T* x, std::int64_t n, const C& c, bool wants_sum, bo
     }
     const lanes off = set(most == none ? 0 : most);
     exponentials += static_cast<double>(
-        sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below(sub(c(get(part + i)), off)), get), s); }, part + block));
+        sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below<T>(sub(c(get(part + i)), off)), get), s); }, part + block));
     if (wants_sum) sum += static_cast<double>(sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(c(get(part + i)), s); }));
   }
   if (wants_best && found != none)
@@ -98,7 +98,7 @@ void cross_entropy_backward_rows(const cross_entropy_arguments<T>& a, const C& c
     const lanes lse = set(l), times = set(f * (1 + 2 * a.z * l));
     const auto gradient = [&](std::int64_t i, auto get, lanes wanted) {
       const lanes v = c(get(x + i));
-      return mul(fma(exp_below(sub(v, lse)), times, wanted), c.slope(v));
+      return mul(fma(exp_below<T>(sub(v, lse)), times, wanted), c.slope(v));
     };
     const float even = -f * (a.smoothing / a.vocabulary);
     const lanes others = set(even), label = set(even - f * (1 - a.smoothing));

@@ -96,6 +96,8 @@ inline lanes scale(lanes a, lanes n) {
   const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
   return _mm256_mul_ps(_mm256_mul_ps(a, power_of_two(half)), power_of_two(_mm256_sub_epi32(whole, half)));
 }
+inline lanes fraction(lanes a) { return _mm256_sub_ps(a, _mm256_floor_ps(a)); }
+inline lanes scale_down(lanes a, lanes n) { return scale(a, _mm256_floor_ps(n)); }
 
 inline mask less(lanes a, lanes b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 inline mask less_ints(ints a, ints b) {

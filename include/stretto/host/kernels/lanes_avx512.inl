@@ -83,6 +83,9 @@ inline lanes copy_sign(lanes size, lanes sign) {
 inline lanes round(lanes a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /// a 2^n for integral n, however large.
 inline lanes scale(lanes a, lanes n) { return _mm512_scalef_ps(a, n); }
+/// What is behind the point: a - floor(a), 0 of -infinity; and a 2^floor(n), 0 where n is -infinity.
+inline lanes fraction(lanes a) { return _mm512_reduce_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+inline lanes scale_down(lanes a, lanes n) { return _mm512_scalef_ps(a, n); }
 
 inline mask less(lanes a, lanes b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 inline mask less_ints(ints a, ints b) { return _mm512_cmp_epu32_mask(a, b, _MM_CMPINT_LT); }  ///< without sign

@@ -73,6 +73,9 @@ inline lanes scale(lanes a, lanes n) {
   }
   return v;
 }
+inline lanes floor(lanes a) { return lanes{std::floor(a[0]), std::floor(a[1]), std::floor(a[2]), std::floor(a[3])}; }
+inline lanes fraction(lanes a) { return a - floor(a); }
+inline lanes scale_down(lanes a, lanes n) { return scale(a, floor(n)); }
 
 inline ints set_ints(std::uint32_t i) { return ints{i, i, i, i}; }
 inline ints load_ints(const std::uint32_t* p) { return ints{p[0], p[1], p[2], p[3]}; }

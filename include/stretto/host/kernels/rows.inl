@@ -61,14 +61,21 @@ void put(float* p, lanes v, Get) {
 inline void put(float* p, lanes v, some_lanes get) { store_some(p, v, get.n); }
 inline void put(float* p, lanes v, odd_lanes) { store(p + width, v); }
 
-/// exp(x) for x up to a little above 0: x = n log 2 + r, 1 + r + r² P(r), error 1.9e-9 and rounding. Three quarters of the work
-/// of exp(x).
-inline lanes exp_below(lanes x) {
-  const lanes t = larger(set(-104.0f), x), away = set(12582912.0f);  // what is added to that has no fraction
-  const lanes n = sub(fma(t, set(1.44269504088896f), away), away);
-  const lanes r = width > 4 ? fnma(n, set(0.693147180559945f), t) : fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), t));  // rounds products
-  constexpr float c[] = {0.0013836795f, 0.0083748568f, 0.0416682288f, 0.166664198f, 0.4999999106f, 1.0f, 1.0f};
-  return scale(horner(r, c), n);
+/// exp(x) for x up to a little above 0. For float: x = n log 2 + r, 1 + r + r² P(r), error 1.9e-9 and rounding; three quarters
+/// of the work of exp(x). For numbers of type T with fewer digits: of x / log 2 the powers of 2, error 8e-8 and |x| 6e-8; half of it.
+template <class T>
+lanes exp_below(lanes x) {
+  if constexpr (sizeof(T) == 2) {
+    const lanes twos = mul(x, set(1.44269504088896f)), within = width == 16 ? twos : larger(set(-160.0f), twos);
+    constexpr float c[] = {0.0018671302f, 0.0090170298f, 0.0557999127f, 0.2401644439f, 0.6931512952f, 1.0f};
+    return scale_down(horner(fraction(within), c), within);
+  } else {
+    const lanes t = larger(set(-104.0f), x), away = set(12582912.0f);  // what is added to that has no fraction
+    const lanes n = sub(fma(t, set(1.44269504088896f), away), away);
+    const lanes r = width > 4 ? fnma(n, set(0.693147180559945f), t) : fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), t));  // rounds products
+    constexpr float c[] = {0.0013836795f, 0.0083748568f, 0.0416682288f, 0.166664198f, 0.4999999106f, 1.0f, 1.0f};
+    return scale(horner(r, c), n);
+  }
 }
 
 /// Folds f(s, i, get) over a row of n. What f adds in the lanes beyond must be 0. Rows at `ahead` are fetched into the cache.

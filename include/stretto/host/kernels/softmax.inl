@@ -17,12 +17,12 @@ void softmax(const softmax_arguments<T>& a, std::int64_t first, std::int64_t end
     float all = 0;
     T* const y = a.y + t * a.y_gap;
     if (a.log) {
-      all = sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below(fma(get(x + i), scale, m)), get), s); });
+      all = sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below<T>(fma(get(x + i), scale, m)), get), s); });
       const lanes off = set(std::log(all));
       write_row<pairs>(y, n, a.streams, [&](std::int64_t i, auto get) { return smaller(zero(), sub(fma(get(x + i), scale, m), off)); }, next);
     } else {
       all = sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) {
-        const lanes e = only(exp_below(fma(get(x + i), scale, m)), get);
+        const lanes e = only(exp_below<T>(fma(get(x + i), scale, m)), get);
         put(held + i, e, get);
         return add(e, s);
       });
@@ -47,7 +47,7 @@ void softmax_backward(const softmax_arguments<T>& a, std::int64_t first, std::in
     const T *const next_x = a.x + next * a.x_gap, *const next_dy = a.dy + next * a.dy_gap;
     if (a.log) {
       const lanes all = set(sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) { return add(get(dy + i), s); }));
-      write_row<pairs>(dx, n, a.streams, [&](std::int64_t i, auto get) { return mul(scale, fnma(exp_below(get(x + i)), all, get(dy + i))); }, next_x, next_dy);
+      write_row<pairs>(dx, n, a.streams, [&](std::int64_t i, auto get) { return mul(scale, fnma(exp_below<T>(get(x + i)), all, get(dy + i))); }, next_x, next_dy);
     } else {
       const lanes all = set(sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) { return fma(get(dy + i), get(x + i), s); }));
       write_row<pairs>(dx, n, a.streams, [&](std::int64_t i, auto get) { return mul(mul(scale, get(x + i)), sub(get(dy + i), all)); }, next_x, next_dy);
