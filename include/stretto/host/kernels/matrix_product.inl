@@ -22,22 +22,28 @@ void product_tile(std::int64_t depth, const float* a, std::int64_t a_gap, const 
   }
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) __builtin_prefetch(c + r * c_gap + v * width, 1);
-  for (std::int64_t k = 0; k < depth; ++k) {
-    lanes t[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      t[v] = load(b + v * width);
-      __builtin_prefetch(b + 24 * product_panel + v * width);
-    }
+  for (std::int64_t k = 0; k < depth;) {
+    const std::int64_t end = depth - k < 16 ? depth : k + 16;
+    if constexpr (!Packed) {  // a line of each row, once for the sixteen steps that it holds
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      if (!Packed) __builtin_prefetch(a + r * a_gap + 64);
-      const lanes x = in_register(set(Packed ? a[r] : a[r * a_gap]));
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) s[r][v] = fma(x, t[v], s[r][v]);
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + r * a_gap + 64);
     }
-    a += Packed ? product_rows : 1;
-    b += product_panel;
+    for (; k < end; ++k) {
+      lanes t[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        t[v] = load(b + v * width);
+        __builtin_prefetch(b + 24 * product_panel + v * width);
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const lanes x = in_register(set(Packed ? a[r] : a[r * a_gap]));
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) s[r][v] = fma(x, t[v], s[r][v]);
+      }
+      a += Packed ? product_rows : 1;
+      b += product_panel;
+    }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
