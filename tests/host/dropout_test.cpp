@@ -23,7 +23,7 @@ TEST_CASE("dropout has the bits of plain loops on every set of instructions") {
             host::dropout(q, x, y, o);
             CHECK(test::same_bits(y, loops));
             host::dropout(q, here.columns(1, s[1]), here.columns(1, s[1]), o);
-            for (std::int64_t i = 0; i < s[0]; ++i) CHECK(std::memcmp(here.row(i) + 1, y.row(i), static_cast<std::size_t>(s[1]) * sizeof(T)) == 0);
+            for (std::int64_t i = 0; i < s[0] && s[1] > 0; ++i) CHECK(std::memcmp(here.row(i) + 1, y.row(i), static_cast<std::size_t>(s[1]) * sizeof(T)) == 0);
           }
         }
   });

@@ -68,7 +68,7 @@ struct random_words {
       return load_ints((first % 2 == 0 ? odd : words) + (first + 1) / 2);
     } else {
       std::uint32_t t[width];
-      for (int k = 0; k < width; ++k) t[k] = ((first + k) % 2 == 0 ? words : odd)[(first + k) / 2];
+      for (int k = 0; k < width; ++k) t[k] = *((first + k) % 2 == 0 ? words + (first + k) / 2 : odd + (first + k) / 2);
       return load_ints(t);
     }
   }
