@@ -9,6 +9,8 @@
 #include <stretto/host/attention.hpp>
 #include <stretto/host/attention_backward.hpp>
 #include <stretto/host/cast.hpp>
+#include <stretto/host/chunked_cross_entropy.hpp>
+#include <stretto/host/convolution.hpp>
 #include <stretto/host/cross_entropy.hpp>
 #include <stretto/host/device.hpp>
 #include <stretto/host/dropout.hpp>
@@ -17,7 +19,9 @@
 #include <stretto/host/gradient_norm.hpp>
 #include <stretto/host/layer_norm.hpp>
 #include <stretto/host/matrix_product.hpp>
+#include <stretto/host/muon.hpp>
 #include <stretto/host/optimizer.hpp>
+#include <stretto/host/pooling.hpp>
 #include <stretto/host/rms_norm.hpp>
 #include <stretto/host/rotary.hpp>
 #include <stretto/host/softmax.hpp>

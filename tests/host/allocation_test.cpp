@@ -57,6 +57,14 @@ void everything(host::queue& q) {
   tensor<float, 1> flat({rows * columns}), state0(flat.extents()), state1(flat.extents()), master(flat.extents()), gradient = numbers<float>(shape<1>{{rows * columns}}, 9);
   tensor<T, 1> weights(flat.extents());
   const tensor_view<float, 1> runs[] = {gradient, dweight};
+  const auto images = numbers<T>(shape<4>{{2, 7, 5, 3}}, 10), kernel = numbers<T>(shape<4>{{4, 3, 3, 3}}, 11), convolved_gradient = numbers<T>(shape<4>{{2, 5, 3, 4}}, 12);
+  tensor<T, 4> features(convolved_gradient.extents()), d_images(images.extents()), pooled({2, 3, 2, 3});
+  tensor<float, 4> d_kernel(kernel.extents());
+  const pooling_options halves{};
+  tensor<T, 1> room({host::convolution_room<T>(images.extents(), kernel.extents(), {})});
+  tensor<float, 1> work({muon_workspace(rows, columns)});
+  tensor<T, 2> logits({8, out});
+  tensor<float, 2> momentum(s);
 
   counts = true;
   pack(q, transposed(w), packed);
@@ -97,6 +105,15 @@ void everything(host::queue& q) {
   adamw_step(q, gradient, state0, state1, master, weights, &scalars);
   sgd_step(q, gradient, state0, master, weights, &scalars, {.momentum = 0.9});
   lion_step(q, gradient, state0, master, weights, &scalars);
+  muon_step(q, gradient.template shaped<2>(s), momentum, master.template shaped<2>(s), weights.template shaped<2>(s), work, &scalars);
+  chunked_cross_entropy(q, x, w, ids, 1.0f, logits, mean, inverse, dx, dw);
+  convolution(q, images, kernel, {}, features, room);
+  convolution_backward_input(q, kernel, convolved_gradient, d_images, room);
+  convolution_backward_weight(q, images, convolved_gradient, d_kernel, {}, room);
+  max_pooling(q, images, pooled, halves);
+  max_pooling_backward(q, images, pooled, d_images, halves);
+  average_pooling(q, images, pooled, halves);
+  average_pooling_backward(q, pooled, d_images, halves);
   counts = false;
 }
 
