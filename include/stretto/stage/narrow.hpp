@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include <stretto/stage/layer.hpp>
+#include <stretto/tensor/element.hpp>
 
 namespace stretto::inline v0 {
 
@@ -65,11 +66,7 @@ struct bfloat16 {
 
   static wire make_wire(std::int64_t room) { return wire(room); }
   static value make_value(std::int64_t room) { return value(room); }
-  static std::uint16_t round(float f) {
-    const auto bits = std::bit_cast<std::uint32_t>(f);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
-    return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-  }
+  static std::uint16_t round(float f) { return bf16::round(f); }
   static void encode(const value& from, wire& to) {
     to.resize(from.size());
     for (std::int64_t i = 0; i < from.size(); ++i) to[i] = round(from[i]);
