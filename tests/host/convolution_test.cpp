@@ -18,7 +18,7 @@ const given cases[] = {{{{2, 5, 6, 3}}, {{4, 3, 2, 3}}, {}},
                        {{{2, 4, 5, 33}}, {{17, 1, 1, 33}}, {}},
                        {{{2, 5, 5, 3}}, {{4, 1, 1, 3}}, {.stride = {2, 2}}},
                        {{{3, 15, 14, 4}}, {{5, 3, 3, 4}}, {.padding = {1, 1}}},
-                       {{{1, 21, 20, 80}}, {{5, 3, 3, 80}}, {.padding = {1, 1}}},  // more places than are gathered at once
+                       {{{1, 20, 20, 78}}, {{2, 3, 3, 78}}, {.padding = {1, 1}}},  // more places than are gathered at once
                        {{{2, 6, 5, 7}}, {{7, 3, 3, 1}}, {.padding = {1, 1}}},
                        {{{1, 7, 9, 50}}, {{50, 3, 2, 1}}, {.stride = {2, 3}, .padding = {2, 1}, .dilation = {1, 2}}},
                        {{{0, 5, 5, 3}}, {{4, 3, 3, 3}}, {}}};
@@ -59,7 +59,7 @@ TEST_CASE("convolutions are near the truth on every set of instructions") {
         tensor<float, 4> dw = before_dw;
         tensor<float, 1> db = before_db;
         INFO(host::isa_name(level) << " " << element_name(element_traits<T>::type) << " " << g.x.words().c_str() << " by " << g.weight.words().c_str());
-        for (int threads = 1; threads <= 3; ++threads) {
+        for (int threads : {1, 3}) {
           host::queue q({.threads = threads, .most = level});
           tensor<T, 4> again(s), dx_again(g.x);
           tensor<float, 4> dw_again = before_dw;
