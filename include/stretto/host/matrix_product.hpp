@@ -14,51 +14,9 @@
 // Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 2008.
 #pragma once
 
-#include <stretto/host/activation_math.hpp>
 #include <stretto/host/packed_matrix.hpp>
+#include <stretto/host/product_kernels.hpp>
 #include <stretto/host/queue.hpp>
-
-namespace stretto::inline v0::host {
-
-/// What is done to sums before they are put away, in this order.
-template <class C>
-struct product_options {
-  bool accumulate = false;             ///< c is added to
-  tensor_view<const C, 1> bias = {};       ///< one a column
-  tensor_view<C, 2> before = {};           ///< is given what goes into the activation
-  activation kind = activation::none;
-  tensor_view<const C, 2> residual = {};   ///< added at the end
-};
-
-/// What the kernels are given.
-template <class T, class C>
-struct product_arguments {
-  std::int64_t rows, columns, depth;
-  const T* a;
-  std::int64_t a_gap;
-  bool a_transposed;
-  const T* b;
-  std::int64_t b_gap;
-  bool b_transposed;
-  const void* packed;  ///< b as pack() leaves it, or null
-  C* c;
-  std::int64_t c_gap;
-  bool accumulate;
-  bool finishes;    ///< there is something to do behind the sums
-  bool by_columns;  ///< threads share columns, else rows
-  const C* bias;
-  C* before;
-  std::int64_t before_gap;
-  activation kind;
-  const C* residual;
-  std::int64_t residual_gap;
-};
-
-}  // namespace stretto::inline v0::host
-
-#define STRETTO_KERNELS <stretto/host/kernels/matrix_product.inl>
-#include <stretto/host/each_isa.inl>
-
 #include <stretto/host/tile_product.hpp>
 
 namespace stretto::inline v0::host {

@@ -15,8 +15,9 @@
 
 #include <type_traits>
 
-#include <stretto/host/queue.hpp>
+#include <stretto/host/product_arguments.hpp>
 #include <stretto/host/simd.hpp>
+#include <stretto/host/tiles.hpp>
 #include <stretto/numeric/matrix_product.hpp>
 
 namespace stretto::inline v0::host {
@@ -91,22 +92,10 @@ product_operand<T> operand_of(const packed_matrix<T>& m) {
   return {nullptr, 0, m.rows(), m.columns(), false};
 }
 
-/// What the packing kernels are given.
-template <class T>
-struct pack_arguments {
-  const T* b;
-  std::int64_t gap;
-  bool transposed;
-  std::int64_t depth, columns;
-  void* to;
-};
-
 }  // namespace stretto::inline v0::host
 
 #define STRETTO_KERNELS <stretto/host/kernels/packing.inl>
 #include <stretto/host/each_isa.inl>
-
-#include <stretto/host/tiles.hpp>
 
 namespace stretto::inline v0::host {
 

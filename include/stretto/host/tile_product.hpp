@@ -5,7 +5,9 @@
 // summed by those. Sums are float, in the order in which the CPU's instructions add.
 #pragma once
 
-#include <stretto/host/matrix_product.hpp>
+#include <cstring>
+
+#include <stretto/host/product_kernels.hpp>
 #include <stretto/host/tiles.hpp>
 
 #include <stretto/host/kernels_begin.inl>

@@ -8,15 +8,8 @@
 // Here is what packs; tile_product.hpp multiplies. A CPU without tiles never comes here.
 #pragma once
 
-#include <cstring>
-
+#include <stretto/host/product_arguments.hpp>
 #include <stretto/host/simd.hpp>
-
-namespace stretto::inline v0::host {
-template <class T>
-struct pack_arguments;
-struct worker;
-}  // namespace stretto::inline v0::host
 
 #include <stretto/host/kernels_begin.inl>
 #if STRETTO_X86
