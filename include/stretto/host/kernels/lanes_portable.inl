@@ -28,10 +28,20 @@ template <class T>
 void store_some(T* p, lanes v, std::int64_t n) {
   for (int i = 0; i < 4 && i < n; ++i) p[i] = static_cast<T>(v[i]);
 }
-inline lanes load_even(const bf16* p) { return lanes{p[0], p[2], p[4], p[6]}; }
-inline lanes load_odd(const bf16* p) { return lanes{p[1], p[3], p[5], p[7]}; }
+inline ints load_halves(const bf16* p) {
+  ints v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline lanes load_even(const bf16* p) { return std::bit_cast<lanes>(load_halves(p) << 16); }
+inline lanes load_odd(const bf16* p) { return std::bit_cast<lanes>(load_halves(p) & 0xffff0000u); }
+inline ints upper_bf16(lanes v) {
+  const ints b = std::bit_cast<ints>(v), up = b + 0x7fffu + (b >> 16 & 1u), no_number = std::bit_cast<ints>(v != v);
+  return (no_number & (b | 0x400000u)) | (~no_number & up);
+}
 inline void store_both(bf16* p, lanes even, lanes odd) {
-  for (int i = 0; i < 4; ++i) p[2 * i] = static_cast<bf16>(even[i]), p[2 * i + 1] = static_cast<bf16>(odd[i]);
+  const ints v = upper_bf16(even) >> 16 | (upper_bf16(odd) & 0xffff0000u);
+  __builtin_memcpy(static_cast<void*>(p), &v, sizeof v);
 }
 inline void stream_both(bf16* p, lanes even, lanes odd) { store_both(p, even, odd); }
 inline void store_split(float* low, float* high, lanes v) {

@@ -65,7 +65,8 @@ void layer_norm_backward_rows(const layer_norm_backward_arguments<T>& a, const W
     });
     const lanes even = set(sums.first / static_cast<float>(n)), k = set(a.inverse[t] * (a.inverse[t] * sums.second / static_cast<float>(n)));
     const auto gradient = [&](std::int64_t i, auto get) {
-      return mul(r, fnma(sub(get(x + i), m), k, sub(mul(get(dy + i), get(w + i)), even)));
+      const lanes g = in_register(mul(get(dy + i), get(w + i)));  // rounded as in the sum, or else one column has a gradient
+      return mul(r, fnma(sub(get(x + i), m), k, sub(g, even)));
     };
     T* const dx = a.dx + t * a.dx_gap;
     const std::int64_t next = row_ahead<T>(t, end, n);

@@ -65,7 +65,7 @@ inline void put(float* p, lanes v, odd_lanes) { store(p + width, v); }
 /// of the work of exp(x). For numbers of type T with fewer digits: of x / log 2 the powers of 2, error 8e-8 and |x| 6e-8; half of it.
 template <class T>
 lanes exp_below(lanes x) {
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (sizeof(T) == 2 && width > 4) {  // where there is an instruction for what is behind the point
     const lanes twos = mul(x, set(1.44269504088896f)), within = width == 16 ? twos : larger(set(-160.0f), twos);
     constexpr float c[] = {0.0018671302f, 0.0090170298f, 0.0557999127f, 0.2401644439f, 0.6931512952f, 1.0f};
     return scale_down(horner(fraction(within), c), within);
