@@ -6,7 +6,7 @@
 
 #include "bounds.hpp"
 
-#define STRETTO_KERNELS "simd_test.inl"
+#define STRETTO_KERNELS "host/simd_test.inl"
 #include <stretto/host/each_isa.inl>
 
 using namespace stretto;
