@@ -7,7 +7,7 @@
 //     max_pooling_backward(q, x, dy, dx, o);       dy goes to the first of a window's largest, which are found again in x
 //     average_pooling(q, x, y, o);                 average_pooling_backward(q, dy, dx, o);
 // Gradients of windows that overlap are summed in float, in the order of the windows. dx mustn't be x or dy. Cost: a read
-// for each place of a window; the gradient of max as many for each row that windows share, and scratch memory for a row.
+// for each place of a window; the gradient of max as many for each row that windows share. Scratch memory: a row in float.
 #pragma once
 
 #include <stretto/host/rows.hpp>
@@ -29,6 +29,7 @@ struct pooling_arguments {
   const T* dy;
   std::int64_t dy_image, dy_row, dy_column;
   pooling_options options;
+  bool streams;  ///< past the cache
 };
 
 }  // namespace stretto::inline v0::host
@@ -40,8 +41,11 @@ namespace stretto::inline v0::host {
 
 namespace detail {
 
+/// Room for what a pixel is made of: at most a window.
+inline std::int64_t pixels_scratch(const pooling_options& o) { return o.window[0] * o.window[1] * 16; }
+
 template <class T>
-pooling_arguments<T> pooling_of(const char* operation, const shape<4>& x, const shape<4>& y, const pooling_options& o) {
+pooling_arguments<T> pooling_of(const char* operation, const shape<4>& x, const shape<4>& y, const pooling_options& o, const shape<4>& written) {
   for (int axis = 0; axis < 2; ++axis)
     if (o.window[axis] < 1 || o.stride[axis] < 1 || o.padding[axis] < 0 || o.padding[axis] >= o.window[axis])
       throw error(text("stretto: ", operation, " with a window of ", o.window[axis], ", stride ", o.stride[axis], " and padding ", o.padding[axis],
@@ -49,7 +53,7 @@ pooling_arguments<T> pooling_of(const char* operation, const shape<4>& x, const 
   const shape<4> s = pooled(x, o);
   if (y != s) throw error(text("stretto: ", operation, " of images of shape ", x.words().str(), " gives shape ", s.words().str(), ", not ", y.words().str(), "; correct it").str());
   pooling_arguments<T> a{};
-  a.height = x[1], a.width = x[2], a.channels = x[3], a.rows = y[1], a.columns = y[2], a.options = o;
+  a.height = x[1], a.width = x[2], a.channels = x[3], a.rows = y[1], a.columns = y[2], a.options = o, a.streams = past_cache<T>(written.count());
   return a;
 }
 
@@ -62,23 +66,31 @@ void set_images(const tensor_view<T, 4>& v, U*& first, std::int64_t& image, std:
 
 template <class T>
 void max_pooling(queue& q, reads<T, 4> x, const tensor_view<T, 4>& y, const pooling_options& o = {}) {
-  auto a = detail::pooling_of<T>("max_pooling", x.extents(), y.extents(), o);
+  auto a = detail::pooling_of<T>("max_pooling", x.extents(), y.extents(), o, y.extents());
   detail::set_images(x, a.x, a.x_image, a.x_row, a.x_column), detail::set_images(y, a.y, a.y_image, a.y_row, a.y_column);
-  if constexpr (std::is_same_v<T, double>) reference::max_pooling(x, y, o);
-  else q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<true, T>, &avx2::pool_rows<true, T>, &avx512::pool_rows<true, T>), a);
+  if constexpr (std::is_same_v<T, double>) {
+    reference::max_pooling(x, y, o);
+  } else {
+    q.need_scratch(detail::pixels_scratch(o), "max_pooling");
+    q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<true, T>, &avx2::pool_rows<true, T>, &avx512::pool_rows<true, T>), a);
+  }
 }
 
 template <class T>
 void average_pooling(queue& q, reads<T, 4> x, const tensor_view<T, 4>& y, const pooling_options& o = {}) {
-  auto a = detail::pooling_of<T>("average_pooling", x.extents(), y.extents(), o);
+  auto a = detail::pooling_of<T>("average_pooling", x.extents(), y.extents(), o, y.extents());
   detail::set_images(x, a.x, a.x_image, a.x_row, a.x_column), detail::set_images(y, a.y, a.y_image, a.y_row, a.y_column);
-  if constexpr (std::is_same_v<T, double>) reference::average_pooling(x, y, o);
-  else q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<false, T>, &avx2::pool_rows<false, T>, &avx512::pool_rows<false, T>), a);
+  if constexpr (std::is_same_v<T, double>) {
+    reference::average_pooling(x, y, o);
+  } else {
+    q.need_scratch(detail::pixels_scratch(o), "average_pooling");
+    q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<false, T>, &avx2::pool_rows<false, T>, &avx512::pool_rows<false, T>), a);
+  }
 }
 
 template <class T>
 void max_pooling_backward(queue& q, reads<T, 4> x, reads<T, 4> dy, const tensor_view<T, 4>& dx, const pooling_options& o = {}) {
-  auto a = detail::pooling_of<T>("max_pooling_backward", dx.extents(), dy.extents(), o);
+  auto a = detail::pooling_of<T>("max_pooling_backward", dx.extents(), dy.extents(), o, dx.extents());
   if (x.extents() != dx.extents())
     throw error(text("stretto: max_pooling_backward of images of shape ", x.extents().words().str(), " can't give a gradient of shape ", dx.extents().words().str(), "; give it the same shape").str());
   detail::set_images(x, a.x, a.x_image, a.x_row, a.x_column), detail::set_images(dy, a.dy, a.dy_image, a.dy_row, a.dy_column);
@@ -93,10 +105,14 @@ void max_pooling_backward(queue& q, reads<T, 4> x, reads<T, 4> dy, const tensor_
 
 template <class T>
 void average_pooling_backward(queue& q, reads<T, 4> dy, const tensor_view<T, 4>& dx, const pooling_options& o = {}) {
-  auto a = detail::pooling_of<T>("average_pooling_backward", dx.extents(), dy.extents(), o);
+  auto a = detail::pooling_of<T>("average_pooling_backward", dx.extents(), dy.extents(), o, dx.extents());
   detail::set_images(dy, a.dy, a.dy_image, a.dy_row, a.dy_column), detail::set_images(dx, a.dx, a.dx_image, a.dx_row, a.dx_column);
-  if constexpr (std::is_same_v<T, double>) reference::average_pooling_backward(dy, dx, o);
-  else q.split(dx.extent(0) * dx.extent(1), 1, q.pick(&portable::average_gradient_rows<T>, &avx2::average_gradient_rows<T>, &avx512::average_gradient_rows<T>), a);
+  if constexpr (std::is_same_v<T, double>) {
+    reference::average_pooling_backward(dy, dx, o);
+  } else {
+    q.need_scratch(detail::pixels_scratch(o), "average_pooling_backward");
+    q.split(dx.extent(0) * dx.extent(1), 1, q.pick(&portable::average_gradient_rows<T>, &avx2::average_gradient_rows<T>, &avx512::average_gradient_rows<T>), a);
+  }
 }
 
 }  // namespace stretto::inline v0::host

@@ -31,26 +31,34 @@ void each_channels(std::int64_t channels, F f) {
 /// Lanes of v where they are larger than those of `most`, or no number.
 inline lanes larger_or_none(lanes most, lanes v) { return select(no_number(most), most, larger(most, v)); }
 
+/// A pixel that another is made of, and what it is multiplied with.
+template <class T>
+struct weighed_pixel {
+  const T* channels;
+  float share;
+};
+
 template <bool Max, class T>
-void pool_rows(const pooling_arguments<T>& a, std::int64_t first, std::int64_t last, const worker&) {
+void pool_rows(const pooling_arguments<T>& a, std::int64_t first, std::int64_t last, const worker& w) {
+  auto* const pixels = reinterpret_cast<const T**>(w.scratch);  // that a window covers
   for (std::int64_t r = first; r < last; ++r) {
     const T* const image = a.x + r / a.rows * a.x_image;
     const span_of rows = covered(a.options, 0, r % a.rows, a.height);
     for (std::int64_t column = 0; column < a.columns; ++column) {
       const span_of columns = covered(a.options, 1, column, a.width);
+      std::int64_t n = 0;
+      for (std::int64_t i = rows.first; i < rows.last; ++i)
+        for (std::int64_t j = columns.first; j < columns.last; ++j) pixels[n++] = image + i * a.x_row + j * a.x_column;
       const lanes share = set(Max ? 0 : share_of(a.options, rows, columns));
       T* const y = a.y + r / a.rows * a.y_image + r % a.rows * a.y_row + column * a.y_column;
-      each_channels(a.channels, [&](std::int64_t c, auto get, auto put) {
-        lanes v = Max ? get(image + rows.first * a.x_row + columns.first * a.x_column + c) : zero();
-        for (std::int64_t i = rows.first; i < rows.last; ++i)
-          for (std::int64_t j = columns.first; j < columns.last; ++j) {
-            const lanes x = get(image + i * a.x_row + j * a.x_column + c);
-            v = Max ? larger_or_none(v, x) : add(v, x);
-          }
-        put(y + c, Max ? v : mul(v, share));
+      write_row<std::is_same_v<T, bf16>>(y, a.channels, a.streams, [&](std::int64_t c, auto get) {
+        lanes v = get(pixels[0] + c);
+        for (std::int64_t k = 1; k < n; ++k) v = Max ? larger_or_none(v, get(pixels[k] + c)) : add(v, get(pixels[k] + c));
+        return Max ? v : mul(v, share);
       });
     }
   }
+  if (a.streams) end_stream();
 }
 
 /// A row of dx in float: windows that cover it find their first largest number again, and give it their gradient.
@@ -88,27 +96,34 @@ void max_gradient_rows(const pooling_arguments<T>& a, std::int64_t first, std::i
       }
     }
     T* const dx = a.dx + r / a.height * a.dx_image + row * a.dx_row;
-    for (std::int64_t j = 0; j < a.width; ++j)
-      each_channels(a.channels, [&](std::int64_t c, auto get, auto put) { put(dx + j * a.dx_column + c, get(sums + j * a.channels + c)); });
+    for (std::int64_t j = 0; j < a.width; ++j) {
+      const float* const sum = sums + j * a.channels;
+      write_row<false>(dx + j * a.dx_column, a.channels, a.streams, [&](std::int64_t c, auto get) { return get(sum + c); });
+    }
   }
+  if (a.streams) end_stream();
 }
 
 template <class T>
-void average_gradient_rows(const pooling_arguments<T>& a, std::int64_t first, std::int64_t last, const worker&) {
+void average_gradient_rows(const pooling_arguments<T>& a, std::int64_t first, std::int64_t last, const worker& w) {
+  auto* const pixels = reinterpret_cast<weighed_pixel<T>*>(w.scratch);  // of the windows that cover one of dx
   for (std::int64_t r = first; r < last; ++r) {
     const std::int64_t row = r % a.height;
     const T* const image = a.dy + r / a.height * a.dy_image;
     const span_of windows = covering(a.options, 0, row, a.rows);
     for (std::int64_t j = 0; j < a.width; ++j) {
       const span_of across = covering(a.options, 1, j, a.columns);
+      std::int64_t n = 0;
+      for (std::int64_t h = windows.first; h < windows.last; ++h)
+        for (std::int64_t k = across.first; k < across.last; ++k)
+          pixels[n++] = {image + h * a.dy_row + k * a.dy_column, share_of(a.options, covered(a.options, 0, h, a.height), covered(a.options, 1, k, a.width))};
       T* const dx = a.dx + r / a.height * a.dx_image + row * a.dx_row + j * a.dx_column;
-      each_channels(a.channels, [&](std::int64_t c, auto get, auto put) {
+      write_row<std::is_same_v<T, bf16>>(dx, a.channels, a.streams, [&](std::int64_t c, auto get) {
         lanes s = zero();
-        for (std::int64_t h = windows.first; h < windows.last; ++h)
-          for (std::int64_t k = across.first; k < across.last; ++k)
-            s = fma(get(image + h * a.dy_row + k * a.dy_column + c), set(share_of(a.options, covered(a.options, 0, h, a.height), covered(a.options, 1, k, a.width))), s);
-        put(dx + c, s);
+        for (std::int64_t k = 0; k < n; ++k) s = fma(get(pixels[k].channels + c), set(pixels[k].share), s);
+        return s;
       });
     }
   }
+  if (a.streams) end_stream();
 }
