@@ -87,6 +87,11 @@ TEST_CASE("a product of double is that of plain loops") {
   reference::matrix_product(a, b, truth);
   for (double& v : truth) v = std::tanh(v);
   CHECK(same_bits(got, truth));
+  host::packed_matrix<double> p(q, 7, 3);
+  pack(q, b, p);
+  tensor<double, 2> packed({5, 3});
+  matrix_product(q, a, p, packed, {.kind = activation::tanh});
+  CHECK(same_bits(packed, truth));
 }
 
 TEST_CASE("AVX2 and AVX-512 give a product of floats the same bits, and so do threads, rows alone and rows elsewhere") {
@@ -183,6 +188,24 @@ TEST_CASE("bias, activation and residual come behind the sums, in this order, an
     }
 }
 
+TEST_CASE("the residual may stand where the result goes") {
+  for (const host::isa level : product_levels())
+    for (const std::int64_t depth : {5, 384, 700}) {
+      host::queue q({.most = level});
+      const auto hold = [&]<class T>(T) {
+        const operands<T> o({19, 53, depth}, false, true);
+        const auto residual = numbers<T>(shape<2>{{19, 53}}, 3);
+        tensor<T, 2> apart({19, 53}), together = residual;
+        matrix_product(q, o.a, transposed(o.b), apart, {.kind = activation::relu, .residual = residual});
+        matrix_product(q, o.a, transposed(o.b), together, {.kind = activation::relu, .residual = together});
+        CHECK(same_bits(apart, together));
+      };
+      hold(float{});
+      hold(bf16{});
+      hold(double{});
+    }
+}
+
 TEST_CASE("what is no number and what is infinite goes on to the rows and columns that it belongs to, and to no other") {
   for (const host::isa level : product_levels()) {
     host::queue q({.most = level});
@@ -246,6 +269,8 @@ TEST_CASE("products that can't be are refused in a sentence") {
   host::packed_matrix<float> p(q, 3, 4);
   CHECK_THROWS_WITH(pack(q, d, p), "stretto: a matrix of 3 by 5 is packed into one of 3 by 4; make the packed matrix in that shape, or transpose");
   CHECK_THROWS_WITH(host::packed_matrix<float>(q, -1, 4), "stretto: a packed matrix can't be -1 by 4; give extents of 0 or more");
+  tensor<float, 2> four({2, 4});
+  CHECK_THROWS_WITH(matrix_product(q, a, p, four), "stretto: a packed matrix of 3 by 4 was never packed; call pack first");
   host::queue other({.most = host::isa::portable});
   if (q.level() != host::isa::portable) {
     host::packed_matrix<float> r(other, 3, 5);

@@ -105,6 +105,9 @@ TEST_CASE("shapes that can't be are refused in a sentence") {
   const tensor_view<float, 2> m(numbers, {4, 6});
   const tensor_view<float, 3> t(numbers, {2, 3, 4});
   CHECK_THROWS_WITH((tensor_view<float, 2>(numbers, {4, -1})), "stretto: a tensor of shape (4, -1) has fewer than no elements; give extents of 0 or more");
+  CHECK_THROWS_WITH((tensor<float, 2>({std::int64_t{1} << 33, std::int64_t{1} << 31})),
+                    "stretto: a tensor of shape (8589934592, 2147483648) has more elements than there are addresses; correct its extents");
+  CHECK((tensor<float, 3>({4, 0, 5})).packed());
   const std::int64_t apart[2] = {12, 2};
   CHECK_THROWS_WITH((tensor_view<float, 2>(numbers, {2, 6}, apart)), "stretto: the last dimension of a tensor is contiguous; give it a stride of 1, or copy");
   CHECK_THROWS_WITH(m.columns(4, 3), "stretto: 3 from 4 on aren't in dimension 1 of a tensor of shape (4, 6); stay within it");

@@ -3,7 +3,7 @@
 // The norm of gradients, in the order of numeric/fixed_sum.hpp: the same bits with any number of threads. What isn't finite
 // is found in the same pass.
 //
-//     const gradient_size g = gradient_norm(q, {runs, 3});             runs: three views of float
+//     const gradient_size g = gradient_norm(q, view<const tensor_view<float, 1>>{runs, 3});      runs: three views
 //     const optimizer_scalars s{.scale = clip_factor(g.norm, 1.0), .skip = g.found_not_finite};
 // Where ranks share a parameter, each has block_sums_of_squares of its part, which begins at a multiple of fixed_block; they
 // are gathered and added in order. Within a block squares are summed in float, in lanes, with an error of some 1e-7; a block

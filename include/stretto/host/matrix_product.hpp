@@ -35,6 +35,15 @@ void check_product(const product_operand<T>& a, const product_operand<T>& b, con
     throw error(text("stretto: a product of ", c.rows(), " by ", c.columns(), " takes a residual, and gives what stands before the activation, of the same shape; correct them").str());
 }
 
+/// Whether two views may share numbers.
+template <class T, class C>
+bool overlap(const tensor_view<T, 2>& a, const tensor_view<C, 2>& b) {
+  if (a.data() == nullptr || a.empty() || b.empty()) return false;
+  const C* const a_end = a.row(a.rows() - 1) + a.columns();
+  const C* const b_end = b.row(b.rows() - 1) + b.columns();
+  return a.data() < b_end && b.data() < a_end;
+}
+
 /// The packed matrix that an operand is, or null.
 template <class M>
 auto packed_of(const M& m) {
@@ -69,18 +78,19 @@ void finish_plainly(queue& q, const product_arguments<C, C>& p) {
 template <class T, class C>
 void multiply(queue& q, const product_operand<T>& a, product_operand<T> b, const packed_matrix<T>* packed, const tensor_view<C, 2>& c, const product_options<C>& o) {
   check_product(a, b, c, o);
+  if (packed != nullptr && (packed->data(q), packed->plain())) {
+    b.data = static_cast<const T*>(packed->data(q)), b.gap = b.columns;
+    packed = nullptr;
+  }
   if constexpr (std::is_same_v<T, double>) {
     product_in_double(a, b, c, o);
   } else {
-    if (packed != nullptr && packed->plain()) {
-      b.data = static_cast<const T*>(packed->data(q)), b.gap = b.columns;
-      packed = nullptr;
-    }
     product_arguments<T, C> p{c.rows(), c.columns(), a.columns, a.data, a.gap, a.transposed, b.data, b.gap, b.transposed, nullptr, c.data(), c.stride(0),
                               o.accumulate, o.bias.data() != nullptr || o.before.data() != nullptr || o.kind != activation::none || o.residual.data() != nullptr,
-                              false, o.bias.data(), o.before.data(), o.before.stride(0), o.kind, o.residual.data(), o.residual.stride(0)};
+                              false, overlap(o.residual, c), o.bias.data(), o.before.data(), o.before.stride(0), o.kind, o.residual.data(), o.residual.stride(0)};
     if constexpr (std::is_same_v<T, float>) {
-      if (const product_library* library = q.library_for(p.rows * p.columns * p.depth)) {
+      const product_library* const library = q.library_for(p.rows * p.columns * p.depth);
+      if (library != nullptr && !p.through_room) {
         library->multiply(a.transposed, b.transposed, p.rows, p.columns, p.depth, a.data, a.gap, b.data, b.gap, o.accumulate ? 1.0f : 0.0f, p.c, p.c_gap);
         if (p.finishes) finish_plainly(q, p);
         return;
@@ -105,6 +115,7 @@ template <class A, class B, class C>
 void matrix_product(queue& q, const A& a, const B& b, const tensor_view<C, 2>& c, const product_options<std::type_identity_t<C>>& o = {}) {
   const auto l = operand_of(a);
   const auto r = operand_of(b);
+  static_assert(!std::is_same_v<A, packed_matrix<typename decltype(l)::element>>, "stretto: a packed matrix is the right-hand matrix of a product; give the left-hand one as it is");
   static_assert(std::is_same_v<decltype(l), decltype(r)> || std::is_same_v<B, packed_matrix<typename decltype(l)::element>>,
                 "stretto: a product takes two matrices of one type; cast one");
   static_assert(std::is_same_v<typename decltype(l)::element, C> || (std::is_same_v<C, float> && sizeof(typename decltype(l)::element) == 2),

@@ -29,15 +29,16 @@ struct product_layout {
   int deep;              ///< depths are filled up to a multiple of it
   std::int64_t scratch;  ///< bytes for each thread
   bool tiles;            ///< bf16 as it is, in pairs along the depth; else widened to float
+  int width;             ///< bytes of a number; double stays as it is
 
   template <class T>
   static product_layout of(isa level) {
-    if (std::is_same_v<T, bf16> && level >= isa::avx512_bf16) return {32, 32, 32, 1 << 20, true};
-    return {level >= isa::avx512 ? 48 : level == isa::avx2 ? 16 : 8, level >= isa::avx512 ? 8 : 6, 1, (256 + 960 + 192) * 384 * 4, false};
+    if (std::is_same_v<T, bf16> && level >= isa::avx512_bf16) return {32, 32, 32, 1 << 20, true, 2};
+    return {level >= isa::avx512 ? 48 : level == isa::avx2 ? 16 : 8, level >= isa::avx512 ? 8 : 6, 1, (256 + 960 + 192) * 384 * 4, false, std::is_same_v<T, double> ? 8 : 4};
   }
   std::int64_t panels(std::int64_t columns) const { return (columns + panel - 1) / panel; }
   std::int64_t depth(std::int64_t steps) const { return (steps + deep - 1) / deep * deep; }
-  std::int64_t bytes(std::int64_t steps, std::int64_t columns) const { return panels(columns) * panel * depth(steps) * (tiles ? 2 : 4); }
+  std::int64_t bytes(std::int64_t steps, std::int64_t columns) const { return panels(columns) * panel * depth(steps) * width; }
 };
 
 template <class T>
@@ -57,7 +58,7 @@ class packed_matrix {
       const auto c = a;
       a = b, b = c;
     };
-    swap(level_, other.level_), swap(rows_, other.rows_), swap(columns_, other.columns_), swap(bytes_, other.bytes_), swap(data_, other.data_), swap(plain_, other.plain_);
+    swap(level_, other.level_), swap(rows_, other.rows_), swap(columns_, other.columns_), swap(bytes_, other.bytes_), swap(data_, other.data_), swap(plain_, other.plain_), swap(filled_, other.filled_);
     return *this;
   }
   ~packed_matrix() { host_memory::give(data_, bytes_); }
@@ -71,17 +72,22 @@ class packed_matrix {
 
   /// What a product of that queue reads. Throws where it was packed for other instructions.
   void* data(const queue& q) const {
+    if (!filled_) throw error(text("stretto: a packed matrix of ", rows_, " by ", columns_, " was never packed; call pack first").str());
+    return room(q);
+  }
+
+ private:
+  void* room(const queue& q) const {
     const product_layout mine = product_layout::of<T>(level_), asked = product_layout::of<T>(q.level());
     if (mine.panel != asked.panel || mine.tiles != asked.tiles)
       throw error(text("stretto: a matrix that was packed for ", isa_name(level_), " is read by a queue of ", isa_name(q.level()), "; make it with that queue, or one of the same level").str());
     return data_;
   }
 
- private:
   isa level_ = isa::portable;
   std::int64_t rows_ = 0, columns_ = 0, bytes_ = 0;
   void* data_ = nullptr;
-  bool plain_ = false;
+  bool plain_ = false, filled_ = false;
 
   template <class M, class U>
   friend void pack(queue&, const M&, packed_matrix<U>&);
@@ -103,23 +109,21 @@ namespace stretto::inline v0::host {
 template <class M, class T>
 void pack(queue& q, const M& from, packed_matrix<T>& to) {
   const product_operand<T> b = operand_of(from);
-  static_assert(!std::is_same_v<T, double>, "stretto: products of double are the reference's, which packs nothing; give it the matrix");
   if (b.rows != to.rows() || b.columns != to.columns())
     throw error(text("stretto: a matrix of ", b.rows, " by ", b.columns, " is packed into one of ", to.rows(), " by ", to.columns(), "; make the packed matrix in that shape, or transpose").str());
   const product_layout layout = product_layout::of<T>(q.level());
-  const pack_arguments<T> p{b.data, b.gap, b.transposed, b.rows, b.columns, to.data(q)};
-  if constexpr (std::is_same_v<T, float>) {
-    to.plain_ = q.library_for(std::int64_t{1} << 62) != nullptr;
-    if (to.plain_) {
-      for (std::int64_t i = 0; i < b.rows; ++i)
-        for (std::int64_t j = 0; j < b.columns; ++j) static_cast<float*>(p.to)[i * b.columns + j] = b(i, j);
-      return;
-    }
+  const pack_arguments<T> p{b.data, b.gap, b.transposed, b.rows, b.columns, to.room(q)};
+  to.filled_ = true;
+  to.plain_ = std::is_same_v<T, double> || (std::is_same_v<T, float> && q.library_for(std::int64_t{1} << 62) != nullptr);
+  if (to.plain_) {
+    for (std::int64_t i = 0; i < b.rows; ++i)
+      for (std::int64_t j = 0; j < b.columns; ++j) static_cast<T*>(p.to)[i * b.columns + j] = b(i, j);
+    return;
   }
   if constexpr (std::is_same_v<T, bf16>) {
     if (layout.tiles) return q.split(b.columns, layout.panel, &amx::pack_matrix, p);
   }
-  q.split(b.columns, layout.panel, q.pick(&portable::pack_matrix<T>, &avx2::pack_matrix<T>, &avx512::pack_matrix<T>), p);
+  if constexpr (!std::is_same_v<T, double>) q.split(b.columns, layout.panel, q.pick(&portable::pack_matrix<T>, &avx2::pack_matrix<T>, &avx512::pack_matrix<T>), p);
 }
 
 }  // namespace stretto::inline v0::host

@@ -16,7 +16,7 @@ struct product_options {
   tensor_view<const C, 1> bias = {};       ///< one a column
   tensor_view<C, 2> before = {};           ///< is given what goes into the activation
   activation kind = activation::none;
-  tensor_view<const C, 2> residual = {};   ///< added at the end
+  tensor_view<const C, 2> residual = {};   ///< added at the end; may be c itself
 };
 
 /// What the kernels are given.
@@ -35,6 +35,7 @@ struct product_arguments {
   bool accumulate;
   bool finishes;    ///< there is something to do behind the sums
   bool by_columns;  ///< threads share columns, else rows
+  bool through_room;  ///< the residual stands where c does, so sums must not
   const C* bias;
   C* before;
   std::int64_t before_gap;

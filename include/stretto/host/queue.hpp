@@ -5,7 +5,7 @@
 //
 //     host::queue q;                                       one thread, the best instructions that the CPU has
 //     host::queue q({.threads = 2, .most = isa::avx2});
-//     rms_norm(q, x, weight, y, inverse, 1e-5f);
+//     rms_norm(q, x, weight, y, inverse, {.epsilon = 1e-5});
 // An operation gives the same bits with any number of threads: what is split between them is never a sum. A queue is used
 // by one thread at a time; each rank has its own.
 #pragma once

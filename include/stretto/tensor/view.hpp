@@ -58,7 +58,8 @@ class tensor_view {
     for (int i = Rank - 1; i >= 0; --i) {
       if (s[i] < 0) throw error(text("stretto: a tensor of shape ", s.words().str(), " has fewer than no elements; give extents of 0 or more").str());
       stride_[i] = step;
-      step *= s[i];
+      if (s[i] > 0 && step > INT64_MAX / 16 / s[i]) throw error(text("stretto: a tensor of shape ", s.words().str(), " has more elements than there are addresses; correct its extents").str());
+      step *= s[i] > 0 ? s[i] : 1;
     }
   }
 
@@ -107,7 +108,7 @@ class tensor_view {
     std::int64_t step = 1;
     for (int i = Rank - 1; i >= 0; --i) {
       if (shape_[i] != 1 && stride_[i] != step) return false;
-      step *= shape_[i];
+      step *= shape_[i] > 0 ? shape_[i] : 1;
     }
     return true;
   }

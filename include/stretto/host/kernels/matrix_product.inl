@@ -144,49 +144,71 @@ void product_block(const product_arguments<T, C>& p, std::int64_t m, std::int64_
   if (ends) finish(p, c, c_gap, m, n, rows, n_end - n, false);
 }
 
+/// Where a thread keeps what it packs, and sums that don't stand in c.
+struct product_rooms {
+  float* a;
+  float* b;
+  float* c;
+
+  product_rooms(const worker& w, std::int64_t wide) : a(reinterpret_cast<float*>(w.scratch)), b(a + product_high * product_depth), c(b + wide * product_depth) {}
+};
+
+/// Columns n to n_end of b over a stretch of the depth, packed before or here, and how far its panels are apart.
+template <class T, class C>
+const float* packed_block(const product_arguments<T, C>& p, std::int64_t n, std::int64_t n_end, std::int64_t k, std::int64_t depth, float* room, std::int64_t& gap) {
+  if (p.packed != nullptr) {
+    gap = p.depth * product_panel;
+    return static_cast<const float*>(p.packed) + n * p.depth + k * product_panel;
+  }
+  gap = depth * product_panel;
+  pack_columns(p.b + (p.b_transposed ? n * p.b_gap + k : k * p.b_gap + n), p.b_gap, p.b_transposed, depth, n_end - n, room, gap);
+  return room;
+}
+
+/// Rows m0 to m1 of columns n0 to n1, with sums that grow in c itself.
+template <class T>
+void multiply_in_place(const product_arguments<T, float>& p, std::int64_t m0, std::int64_t m1, std::int64_t n0, std::int64_t n1, const worker& w) {
+  const product_rooms rooms(w, product_wide);
+  for (std::int64_t n = n0; n < n1; n += product_wide) {
+    const std::int64_t n_end = n1 - n < product_wide ? n1 : n + product_wide;
+    for (std::int64_t k = 0; k == 0 || k < p.depth; k += product_depth) {
+      const std::int64_t depth = p.depth - k < product_depth ? p.depth - k : product_depth;
+      std::int64_t gap = 0;
+      const float* const b = packed_block(p, n, n_end, k, depth, rooms.b, gap);
+      const bool ends = p.finishes && k + depth == p.depth;
+      for (std::int64_t m = m0; m < m1; m += product_high)
+        product_block(p, m, m1 - m < product_high ? m1 : m + product_high, n, n_end, k, depth, b, gap, rooms.a, p.c + m * p.c_gap + n, p.c_gap, p.accumulate || k > 0, ends);
+    }
+  }
+}
+
+/// The same with sums that grow in scratch memory, until they are rounded into c; c may be read for them, as the residual.
+template <class T, class C>
+void multiply_through_room(const product_arguments<T, C>& p, std::int64_t m0, std::int64_t m1, std::int64_t n0, std::int64_t n1, const worker& w) {
+  const product_rooms rooms(w, product_narrow);
+  for (std::int64_t n = n0; n < n1; n += product_narrow) {
+    const std::int64_t n_end = n1 - n < product_narrow ? n1 : n + product_narrow;
+    for (std::int64_t m = m0; m < m1; m += product_high) {
+      const std::int64_t m_end = m1 - m < product_high ? m1 : m + product_high;
+      for (std::int64_t k = 0; k == 0 || k < p.depth; k += product_depth) {
+        const std::int64_t depth = p.depth - k < product_depth ? p.depth - k : product_depth;
+        std::int64_t gap = 0;
+        const float* const b = packed_block(p, n, n_end, k, depth, rooms.b, gap);
+        product_block(p, m, m_end, n, n_end, k, depth, b, gap, rooms.a, rooms.c, product_narrow, k > 0, false);
+      }
+      finish(p, rooms.c, product_narrow, m, n, m_end - m, n_end - n, p.accumulate);
+    }
+  }
+}
+
 template <class T, class C>
 void multiply(const product_arguments<T, C>& p, std::int64_t first, std::int64_t last, const worker& w) {
   const std::int64_t m0 = p.by_columns ? 0 : first, m1 = p.by_columns ? p.rows : last;
   const std::int64_t n0 = p.by_columns ? first : 0, n1 = p.by_columns ? last : p.columns;
-  constexpr bool in_place = std::is_same_v<C, float>;  // sums may stand in c
-  constexpr std::int64_t wide = in_place ? product_wide : product_narrow;
-  float* const a_room = reinterpret_cast<float*>(w.scratch);
-  float* const b_room = a_room + product_high * product_depth;
-  float* const c_room = b_room + wide * product_depth;
-  const auto packed_b = [&](std::int64_t n, std::int64_t n_end, std::int64_t k, std::int64_t depth, std::int64_t& gap) -> const float* {
-    if (p.packed != nullptr) {
-      gap = p.depth * product_panel;
-      return static_cast<const float*>(p.packed) + n * p.depth + k * product_panel;
-    }
-    gap = depth * product_panel;
-    pack_columns(p.b + (p.b_transposed ? n * p.b_gap + k : k * p.b_gap + n), p.b_gap, p.b_transposed, depth, n_end - n, b_room, gap);
-    return b_room;
-  };
-  for (std::int64_t n = n0; n < n1; n += wide) {
-    const std::int64_t n_end = n1 - n < wide ? n1 : n + wide;
-    std::int64_t gap = 0;
-    if constexpr (in_place) {
-      for (std::int64_t k = 0; k == 0 || k < p.depth; k += product_depth) {
-        const std::int64_t depth = p.depth - k < product_depth ? p.depth - k : product_depth;
-        const float* const b = packed_b(n, n_end, k, depth, gap);
-        const bool ends = p.finishes && k + depth == p.depth;
-        for (std::int64_t m = m0; m < m1; m += product_high) {
-          const std::int64_t m_end = m1 - m < product_high ? m1 : m + product_high;
-          product_block(p, m, m_end, n, n_end, k, depth, b, gap, a_room, p.c + m * p.c_gap + n, p.c_gap, p.accumulate || k > 0, ends);
-        }
-      }
-    } else {
-      for (std::int64_t m = m0; m < m1; m += product_high) {
-        const std::int64_t m_end = m1 - m < product_high ? m1 : m + product_high;
-        for (std::int64_t k = 0; k == 0 || k < p.depth; k += product_depth) {
-          const std::int64_t depth = p.depth - k < product_depth ? p.depth - k : product_depth;
-          const float* const b = packed_b(n, n_end, k, depth, gap);
-          product_block(p, m, m_end, n, n_end, k, depth, b, gap, a_room, c_room, wide, k > 0, false);
-        }
-        finish(p, c_room, wide, m, n, m_end - m, n_end - n, p.accumulate);
-      }
-    }
+  if constexpr (std::is_same_v<C, float>) {
+    if (!p.through_room) return multiply_in_place(p, m0, m1, n0, n1, w);
   }
+  multiply_through_room(p, m0, m1, n0, n1, w);
 }
 
 /// finish for whole rows whose sums stand in the result already, made by somebody else.
