@@ -13,6 +13,12 @@ namespace {
 bool counts = false;
 int asked = 0;
 
+}  // namespace
+
+// A sanitizer's own operators are left alone: there nothing is counted.
+#if !defined(STRETTO_SANITIZED)
+namespace {
+
 void* take(std::size_t bytes, std::size_t alignment) {
   if (counts) ++asked;
   void* const block = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment + (bytes == 0 ? alignment : 0));
@@ -22,8 +28,6 @@ void* take(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// A sanitizer's own operators are left alone: there nothing is counted.
-#if !defined(STRETTO_SANITIZED)
 [[gnu::noinline]] void* operator new(std::size_t bytes) { return take(bytes, 16); }
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) { return take(bytes, static_cast<std::size_t>(alignment)); }
 [[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }

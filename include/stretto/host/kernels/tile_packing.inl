@@ -10,7 +10,7 @@ inline std::int64_t tile_depth(std::int64_t depth) { return (depth + tile_steps 
 #if STRETTO_X86
 /// Steps k and k + 1 of 16 columns as 16 pairs; of b as it stands, row by row.
 inline __m512i pairs_of_columns(const bf16* b, std::int64_t gap, std::int64_t steps, std::int64_t columns) {
-  const __mmask16 m = columns >= 16 ? 0xffff : columns <= 0 ? 0 : static_cast<__mmask16>((1u << columns) - 1u);
+  const auto m = static_cast<__mmask16>(columns >= 16 ? 0xffffu : columns <= 0 ? 0u : (1u << columns) - 1u);
   const __m512i first = steps > 0 ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, b)) : _mm512_setzero_si512();
   const __m512i second = steps > 1 ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, b + gap)) : _mm512_setzero_si512();
   return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
