@@ -41,7 +41,9 @@ logit_row read_logits(const T* x, std::int64_t n, const C& c, bool wants_sum, bo
   for (std::int64_t from = 0; from < n; from += block) {
     const std::int64_t count = n - from < block ? n - from : block;
     const T* const part = x + from;
-    const float here = largest_of_row<pairs>(count, [&](std::int64_t i, auto get) { return get(part + i); });
+    lines_ahead next(part + block, block), more(part + block + block / 2, sizeof(T) == 4 ? block / 2 : 0);  // of float, two lines at a time
+    if (sizeof(T) == 4) next.end = more.at;
+    const float here = largest_of_row<pairs>(count, [&](std::int64_t i, auto get) { return get(part + i); }, next, more);
     if (here > found) {
       found = here, where = from;
       const float now = first_lane(c(set(found)));
@@ -50,7 +52,7 @@ logit_row read_logits(const T* x, std::int64_t n, const C& c, bool wants_sum, bo
     }
     const lanes off = set(most == none ? 0 : most);
     exponentials += static_cast<double>(
-        sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below<T>(sub(c(get(part + i)), off)), get), s); }, part + block));
+        sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below<T>(sub(c(get(part + i)), off)), get), s); }, next, more));
     if (wants_sum) sum += static_cast<double>(sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(c(get(part + i)), s); }));
   }
   if (wants_best && found != none)
@@ -103,7 +105,8 @@ void cross_entropy_backward_rows(const cross_entropy_arguments<T>& a, const C& c
     const float even = -f * (a.smoothing / a.vocabulary);
     const lanes others = set(even), label = set(even - f * (1 - a.smoothing));
     const auto write = [&](std::int64_t from, std::int64_t to) {
-      write_row<pairs>(dx + from, to - from, a.streams, [&](std::int64_t i, auto get) { return gradient(from + i, get, others); }, x + from + 2048 / sizeof(T));
+      write_row<pairs>(
+          dx + from, to - from, a.streams, [&](std::int64_t i, auto get) { return gradient(from + i, get, others); }, line_ahead<T>{x + from + 2048 / sizeof(T)});
     };
     if (at >= 0 && at < n) {
       write(0, at);

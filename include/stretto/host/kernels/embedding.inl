@@ -13,8 +13,12 @@ void gather_rows(const embedding_arguments<T>& a, std::int64_t first, std::int64
     const T* const weight = row_of(t);
     const T* const next = t + 1 < last ? row_of(t + 1) : nullptr;
     T* const y = a.y + t * a.y_gap;
-    if (weight == nullptr) write_row<pairs>(y, a.columns, a.streams, [&](std::int64_t, auto) { return zero(); });
-    else write_row<pairs>(y, a.columns, a.streams, [&](std::int64_t i, auto get) { return mul(get(weight + i), scale); }, next != nullptr ? next : weight);
+    if (weight == nullptr) {
+      write_row<pairs>(y, a.columns, a.streams, [&](std::int64_t, auto) { return zero(); });
+    } else {
+      const line_ahead<T> ahead{next != nullptr ? next : weight};
+      write_row<pairs>(y, a.columns, a.streams, [&](std::int64_t i, auto get) { return mul(get(weight + i), scale); }, ahead);
+    }
   }
   if (a.streams) end_stream();
 }

@@ -9,9 +9,11 @@ void layer_norm_rows(const layer_norm_arguments<T>& a, const W* w, const W* b, s
   const std::int64_t n = a.columns;
   for (std::int64_t t = first; t < end; ++t) {
     const T* x = a.x + t * a.x_gap;
+    const std::int64_t next = row_ahead<T>(t, end, n);
+    const line_ahead<T> next_x{a.x + next * a.x_gap};
     if (a.residual != nullptr) {
       const T *const from = x, *const residual = a.residual + t * a.residual_gap;
-      write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); });
+      write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); }, line_ahead<T>{a.residual + next * a.residual_gap});
       x = held;
     }
     const float all = sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) { return add(get(x + i), s); });
@@ -26,13 +28,11 @@ void layer_norm_rows(const layer_norm_arguments<T>& a, const W* w, const W* b, s
     if (a.inverse != nullptr) a.inverse[t] = inverse;
     const lanes r = set(inverse);
     T* const y = a.y + t * a.y_gap;
-    const std::int64_t next = row_ahead<T>(t, end, n);
-    const T *const next_x = a.x + next * a.x_gap, *const next_residual = a.residual != nullptr ? a.residual + next * a.residual_gap : next_x;
     if (b != nullptr) {
       write_row<all_pairs>(
-          y, n, a.streams, [&](std::int64_t i, auto get) { return fma(mul(sub(get(x + i), m), r), get(w + i), get(b + i)); }, next_x, next_residual);
+          y, n, a.streams, [&](std::int64_t i, auto get) { return fma(mul(sub(get(x + i), m), r), get(w + i), get(b + i)); }, next_x);
     } else {
-      write_row<all_pairs>(y, n, a.streams, [&](std::int64_t i, auto get) { return mul(mul(sub(get(x + i), m), r), get(w + i)); }, next_x, next_residual);
+      write_row<all_pairs>(y, n, a.streams, [&](std::int64_t i, auto get) { return mul(mul(sub(get(x + i), m), r), get(w + i)); }, next_x);
     }
     if (a.residual != nullptr) write_row<pairs>(a.s + t * a.s_gap, n, a.s_streams, [&](std::int64_t i, auto get) { return get(x + i); });
   }
@@ -70,11 +70,11 @@ void layer_norm_backward_rows(const layer_norm_backward_arguments<T>& a, const W
     };
     T* const dx = a.dx + t * a.dx_gap;
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const T *const next_x = a.x + next * a.x_gap, *const next_dy = a.dy + next * a.dy_gap;
+    const line_ahead<T> next_x{a.x + next * a.x_gap}, next_dy{a.dy + next * a.dy_gap};
     if (a.residual != nullptr) {
       const T* const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(
-          dx, n, a.streams, [&](std::int64_t i, auto get) { return add(gradient(i, get), get(residual + i)); }, next_x, next_dy, a.residual + next * a.residual_gap);
+          dx, n, a.streams, [&](std::int64_t i, auto get) { return add(gradient(i, get), get(residual + i)); }, next_x, next_dy, line_ahead<T>{a.residual + next * a.residual_gap});
     } else {
       write_row<pairs>(dx, n, a.streams, gradient, next_x, next_dy);
     }
@@ -92,6 +92,7 @@ void layer_norm_backward_input(const layer_norm_backward_arguments<T>& a, std::i
 /// For columns from first to end: the sums over rows of dy (x - m) r and of dy, rows ascending, four at a time.
 template <class T>
 void layer_norm_backward_weight(const layer_norm_backward_arguments<T>& a, std::int64_t first, std::int64_t end, const worker& me) {
+  using ahead = line_ahead<T>;
   auto* const weights = reinterpret_cast<float*>(me.scratch);
   float* const biases = weights + detail::row_block;
   for (std::int64_t from = first; from < end; from += detail::row_block) {
@@ -110,7 +111,8 @@ void layer_norm_backward_weight(const layer_norm_backward_arguments<T>& a, std::
         s = fma(g1, mul(sub(get(x1 + i), m1), r1), s);
         s = fma(g2, mul(sub(get(x2 + i), m2), r2), s);
         return fma(g3, mul(sub(get(x3 + i), m3), r3), s);
-      }, x + 4 * a.x_gap, x + 5 * a.x_gap, x + 6 * a.x_gap, x + 7 * a.x_gap, dy + 4 * a.dy_gap, dy + 5 * a.dy_gap, dy + 6 * a.dy_gap, dy + 7 * a.dy_gap);
+      }, ahead{x + 4 * a.x_gap}, ahead{x + 5 * a.x_gap}, ahead{x + 6 * a.x_gap}, ahead{x + 7 * a.x_gap},
+         ahead{dy + 4 * a.dy_gap}, ahead{dy + 5 * a.dy_gap}, ahead{dy + 6 * a.dy_gap}, ahead{dy + 7 * a.dy_gap});
     }
     for (; t < a.rows; ++t, x += a.x_gap, dy += a.dy_gap) {
       const lanes r = set(a.inverse[t]), m = set(a.mean[t]);

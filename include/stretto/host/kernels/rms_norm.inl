@@ -9,9 +9,11 @@ void rms_norm_rows(const rms_norm_arguments<T>& a, const W* w, std::int64_t firs
   const std::int64_t n = a.columns;
   for (std::int64_t t = first; t < end; ++t) {
     const T* x = a.x + t * a.x_gap;
+    const std::int64_t next = row_ahead<T>(t, end, n);
+    const line_ahead<T> next_x{a.x + next * a.x_gap};
     if (a.residual != nullptr) {
       const T *const from = x, *const residual = a.residual + t * a.residual_gap;
-      write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); });
+      write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); }, line_ahead<T>{a.residual + next * a.residual_gap});
       x = held;
     }
     const float squares = sum_row<pairs>(n, [&](lanes s, std::int64_t i, auto get) {
@@ -21,15 +23,10 @@ void rms_norm_rows(const rms_norm_arguments<T>& a, const W* w, std::int64_t firs
     const float inverse = 1 / std::sqrt((n > 0 ? squares / static_cast<float>(n) : 0) + a.epsilon);
     if (a.inverse != nullptr) a.inverse[t] = inverse;
     const lanes r = set(inverse);
-    const std::int64_t next = row_ahead<T>(t, end, n);
     T* const y = a.y + t * a.y_gap;
     const auto scaled = [&](std::int64_t i, auto get) { return mul(mul(get(x + i), r), get(w + i)); };
-    if (a.residual != nullptr) {
-      write_row<all_pairs>(y, n, a.streams, scaled, a.x + next * a.x_gap, a.residual + next * a.residual_gap);
-      write_row<pairs>(a.s + t * a.s_gap, n, a.s_streams, [&](std::int64_t i, auto get) { return get(x + i); });
-    } else {
-      write_row<all_pairs>(y, n, a.streams, scaled, a.x + next * a.x_gap);
-    }
+    write_row<all_pairs>(y, n, a.streams, scaled, next_x);
+    if (a.residual != nullptr) write_row<pairs>(a.s + t * a.s_gap, n, a.s_streams, [&](std::int64_t i, auto get) { return get(x + i); });
   }
   if (a.streams || a.s_streams) end_stream();
 }
@@ -55,11 +52,11 @@ void rms_norm_backward_rows(const rms_norm_backward_arguments<T>& a, const W* w,
     const auto gradient = [&](std::int64_t i, auto get) { return mul(r, fnma(get(x + i), k, mul(get(dy + i), get(w + i)))); };
     T* const dx = a.dx + t * a.dx_gap;
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const T *const next_x = a.x + next * a.x_gap, *const next_dy = a.dy + next * a.dy_gap;
+    const line_ahead<T> next_x{a.x + next * a.x_gap}, next_dy{a.dy + next * a.dy_gap};
     if (a.residual != nullptr) {
       const T* const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(
-          dx, n, a.streams, [&](std::int64_t i, auto get) { return add(gradient(i, get), get(residual + i)); }, next_x, next_dy, a.residual + next * a.residual_gap);
+          dx, n, a.streams, [&](std::int64_t i, auto get) { return add(gradient(i, get), get(residual + i)); }, next_x, next_dy, line_ahead<T>{a.residual + next * a.residual_gap});
     } else {
       write_row<pairs>(dx, n, a.streams, gradient, next_x, next_dy);
     }
@@ -77,6 +74,7 @@ void rms_norm_backward_input(const rms_norm_backward_arguments<T>& a, std::int64
 /// For columns from first to end: dweight += sum over rows of dy x r, rows ascending, four at a time.
 template <class T>
 void rms_norm_backward_weight(const rms_norm_backward_arguments<T>& a, std::int64_t first, std::int64_t end, const worker& me) {
+  using ahead = line_ahead<T>;
   auto* const sums = reinterpret_cast<float*>(me.scratch);
   for (std::int64_t from = first; from < end; from += detail::row_block) {
     const std::int64_t n = end - from < detail::row_block ? end - from : detail::row_block;
@@ -91,7 +89,8 @@ void rms_norm_backward_weight(const rms_norm_backward_arguments<T>& a, std::int6
         s = fma(get(dy + a.dy_gap + i), mul(get(x + a.x_gap + i), r1), s);
         s = fma(get(dy + 2 * a.dy_gap + i), mul(get(x + 2 * a.x_gap + i), r2), s);
         return fma(get(dy + 3 * a.dy_gap + i), mul(get(x + 3 * a.x_gap + i), r3), s);
-      }, x + 4 * a.x_gap, x + 5 * a.x_gap, x + 6 * a.x_gap, x + 7 * a.x_gap, dy + 4 * a.dy_gap, dy + 5 * a.dy_gap, dy + 6 * a.dy_gap, dy + 7 * a.dy_gap);
+      }, ahead{x + 4 * a.x_gap}, ahead{x + 5 * a.x_gap}, ahead{x + 6 * a.x_gap}, ahead{x + 7 * a.x_gap},
+         ahead{dy + 4 * a.dy_gap}, ahead{dy + 5 * a.dy_gap}, ahead{dy + 6 * a.dy_gap}, ahead{dy + 7 * a.dy_gap});
     }
     for (; t < a.rows; ++t, x += a.x_gap, dy += a.dy_gap) {
       const lanes r = set(a.inverse[t]);

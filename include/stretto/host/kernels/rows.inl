@@ -34,13 +34,24 @@ struct some_lanes {
   }
 };
 
-/// Fetches the lines of N numbers into the cache.
-template <int N, class T>
-void fetch(const T* p) {
-  constexpr int line = 64 / sizeof(T);
-#pragma GCC unroll 2
-  for (int i = 0; i < N; i += line) __builtin_prefetch(p + i);
-}
+/// What is to be fetched into the cache while other work is done, a line at a time: memory is read while it is written, and
+/// while sums are made of what is there.
+struct lines_ahead {
+  const char *at, *end;
+  template <class T>
+  lines_ahead(const T* row, std::int64_t n) : at(reinterpret_cast<const char*>(row)), end(at + n * static_cast<std::int64_t>(sizeof(T))) {}
+  void fetch(std::int64_t) {
+    if (at >= end) return;
+    __builtin_prefetch(at);
+    at += 64;
+  }
+};
+/// Of a row the line at the place that is worked on.
+template <class T>
+struct line_ahead {
+  const T* row;
+  void fetch(std::int64_t i) const { __builtin_prefetch(row + i); }
+};
 
 /// v where it was read whole; else the first lanes, and 0 beyond.
 template <class Get>
@@ -78,13 +89,14 @@ lanes exp_below(lanes x) {
   }
 }
 
-/// Folds f(s, i, get) over a row of n. What f adds in the lanes beyond must be 0. Rows at `ahead` are fetched into the cache.
+/// Folds f(s, i, get) over a row of n. What f adds in the lanes beyond must be 0. A line of each `ahead` is fetched every four
+/// vectors.
 template <bool Pairs, class F, class... Ahead>
-float sum_row(std::int64_t n, F f, const Ahead*... ahead) {
+float sum_row(std::int64_t n, F f, Ahead&&... ahead) {
   lanes a = zero(), b = zero(), c = zero(), d = zero();
   std::int64_t i = 0;
   for (; i + 4 * width <= n; i += 4 * width) {
-    (fetch<4 * width>(ahead + i), ...);
+    (ahead.fetch(i), ...);
     if constexpr (Pairs) {
       a = f(a, i, even_lanes{});
       b = f(b, i, odd_lanes{});
@@ -131,12 +143,13 @@ two_sums sums_of_row(std::int64_t n, F f) {
 }
 
 /// The largest f(i, get) of a row of n: -infinity where there is none; what is no number is passed over.
-template <bool Pairs, class F>
-float largest_of_row(std::int64_t n, F f) {
+template <bool Pairs, class F, class... Ahead>
+float largest_of_row(std::int64_t n, F f, Ahead&&... ahead) {
   const float none = -std::numeric_limits<float>::infinity();
   lanes a = set(none), b = a, c = a, d = a;
   std::int64_t i = 0;
   for (; i + 4 * width <= n; i += 4 * width) {
+    (ahead.fetch(i), ...);
     if constexpr (Pairs) {
       a = larger(f(i, even_lanes{}), a);
       b = larger(f(i, odd_lanes{}), b);
@@ -166,10 +179,10 @@ std::int64_t before_line(const T* y, std::int64_t n) {
   return head < n ? head : n;
 }
 
-/// y[i] = f(i, get) for n numbers. y may be what f reads, element by element. Rows that begin at `ahead` are fetched into the
-/// cache meanwhile, so that reading and writing of memory go on at once.
+/// y[i] = f(i, get) for n numbers. y may be what f reads, element by element. For each line a line of each
+/// `ahead` is fetched.
 template <bool Pairs, class T, class F, class... Ahead>
-void write_row(T* y, std::int64_t n, bool streams, F f, const Ahead*... ahead) {
+void write_row(T* y, std::int64_t n, bool streams, F f, Ahead&&... ahead) {
   constexpr int line = 64 / sizeof(T);
   std::int64_t i = 0;
   if (streams) {
@@ -180,7 +193,7 @@ void write_row(T* y, std::int64_t n, bool streams, F f, const Ahead*... ahead) {
     }
   }
   for (; i + line <= n; i += line) {
-    (__builtin_prefetch(ahead + i), ...);
+    (ahead.fetch(i), ...);
 #pragma GCC unroll 2
     for (int k = 0; k < line; k += Pairs ? 2 * width : width) {
       T* const to = y + i + k;
