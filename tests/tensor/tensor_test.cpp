@@ -98,6 +98,22 @@ TEST_CASE("an arena holds what a plan's slots ask for, at their offsets") {
   CHECK_THROWS_WITH(arena<>(100).at<float>(40, shape<1>{{16}}), "stretto: 64 bytes at offset 40 don't fit an arena of 100 bytes; give assign_slots the size of what its slots hold");
   CHECK_THROWS(arena<>(100).at<float>(2, shape<1>{{1}}));
   CHECK_THROWS(arena<>(100).at<float>(-4, shape<1>{{1}}));
+  CHECK_THROWS_WITH(arena<>(100).at<float>(0, shape<2>{{std::int64_t{1} << 32, std::int64_t{1} << 32}}),
+                    "stretto: a tensor of shape (4294967296, 4294967296) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS_WITH(arena<>(-5), "stretto: an arena can't have -5 bytes; give 0 or more");
+}
+
+TEST_CASE("an arena that is moved keeps its memory, into itself too") {
+  arena<> memory(64), other(128);
+  memory.at<float>(0, shape<1>{{1}})[0] = 7;
+  arena<>& same = memory;
+  memory = static_cast<arena<>&&>(same);
+  CHECK(memory.bytes() == 64);
+  CHECK(memory.at<float>(0, shape<1>{{1}})[0] == 7);
+  other = static_cast<arena<>&&>(memory);
+  CHECK(memory.bytes() == 0);
+  CHECK(other.bytes() == 64);
+  CHECK(other.at<float>(0, shape<1>{{1}})[0] == 7);
 }
 
 TEST_CASE("shapes that can't be are refused in a sentence") {
@@ -108,6 +124,11 @@ TEST_CASE("shapes that can't be are refused in a sentence") {
   CHECK_THROWS_WITH((tensor<float, 2>({std::int64_t{1} << 33, std::int64_t{1} << 31})),
                     "stretto: a tensor of shape (8589934592, 2147483648) has more elements than there are addresses; correct its extents");
   CHECK((tensor<float, 3>({4, 0, 5})).packed());
+  constexpr std::int64_t huge = std::int64_t{1} << 33;
+  tensor<float, 3> room({2, 3, 4});
+  CHECK_THROWS_WITH(room.reshape({huge, huge, 1}), "stretto: a tensor of shape (8589934592, 8589934592, 1) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS_WITH(room.shaped<2>({huge, huge}), "stretto: a tensor of shape (8589934592, 8589934592) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS_WITH((shape<3>{{huge, 0, huge}}.count()), "stretto: a tensor of shape (8589934592, 0, 8589934592) has more elements than there are addresses; correct its extents");
   const std::int64_t apart[2] = {12, 2};
   CHECK_THROWS_WITH((tensor_view<float, 2>(numbers, {2, 6}, apart)), "stretto: the last dimension of a tensor is contiguous; give it a stride of 1, or copy");
   CHECK_THROWS_WITH(m.columns(4, 3), "stretto: 3 from 4 on aren't in dimension 1 of a tensor of shape (4, 6); stay within it");

@@ -20,12 +20,18 @@ class arena {
  public:
   arena() = default;
   /// Zeros.
-  explicit arena(std::int64_t bytes) : first_(static_cast<char*>(Space::take(bytes))), bytes_(bytes) { Space::zero(first_, bytes); }
+  explicit arena(std::int64_t bytes) : bytes_(bytes) {
+    if (bytes < 0) throw error(text("stretto: an arena can't have ", bytes, " bytes; give 0 or more").str());
+    first_ = static_cast<char*>(Space::take(bytes));
+    Space::zero(first_, bytes);
+  }
   arena(arena&& other) noexcept : first_(other.first_), bytes_(other.bytes_) { other.first_ = nullptr, other.bytes_ = 0; }
   arena& operator=(arena&& other) noexcept {
-    Space::give(first_, bytes_);
-    first_ = other.first_, bytes_ = other.bytes_;
-    other.first_ = nullptr, other.bytes_ = 0;
+    arena taken(static_cast<arena&&>(other));  // which may be this one
+    char* const first = first_;
+    const std::int64_t bytes = bytes_;
+    first_ = taken.first_, bytes_ = taken.bytes_;
+    taken.first_ = first, taken.bytes_ = bytes;
     return *this;
   }
   ~arena() { Space::give(first_, bytes_); }

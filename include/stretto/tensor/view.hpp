@@ -29,10 +29,17 @@ struct shape {
   std::int64_t extent[Rank];
 
   constexpr std::int64_t operator[](int i) const { return extent[i]; }
+  /// Throws where there can't be as many. Of a view, size() has been through this.
   constexpr std::int64_t count() const {
     std::int64_t n = 1;
-    for (std::int64_t e : extent) n *= e;
-    return n;
+    bool none = false;
+    for (const std::int64_t e : extent) {
+      if (e < 0) throw error(text("stretto: a tensor of shape ", words().str(), " has fewer than no elements; give extents of 0 or more").str());
+      if (e > 0 && n > INT64_MAX / 16 / e) throw error(text("stretto: a tensor of shape ", words().str(), " has more elements than there are addresses; correct its extents").str());
+      n *= e > 0 ? e : 1;
+      none = none || e == 0;
+    }
+    return none ? 0 : n;
   }
   constexpr text words() const {
     text t("(");
@@ -54,11 +61,10 @@ class tensor_view {
 
   /// Numbers without gaps.
   constexpr tensor_view(T* first, const shape<Rank>& s) : data_(first), shape_(s) {
+    s.count();  // throws where it can't be
     std::int64_t step = 1;
     for (int i = Rank - 1; i >= 0; --i) {
-      if (s[i] < 0) throw error(text("stretto: a tensor of shape ", s.words().str(), " has fewer than no elements; give extents of 0 or more").str());
       stride_[i] = step;
-      if (s[i] > 0 && step > INT64_MAX / 16 / s[i]) throw error(text("stretto: a tensor of shape ", s.words().str(), " has more elements than there are addresses; correct its extents").str());
       step *= s[i] > 0 ? s[i] : 1;
     }
   }
@@ -85,7 +91,11 @@ class tensor_view {
   constexpr const shape<Rank>& extents() const { return shape_; }
   constexpr std::int64_t extent(int i) const { return shape_[i]; }
   constexpr std::int64_t stride(int i) const { return stride_[i]; }
-  constexpr std::int64_t size() const { return shape_.count(); }
+  constexpr std::int64_t size() const {
+    std::int64_t n = 1;
+    for (const std::int64_t e : shape_.extent) n *= e;
+    return n;
+  }
   constexpr bool empty() const { return size() == 0; }
 
   /// Rows and columns of a matrix.
