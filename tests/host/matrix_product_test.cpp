@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <sys/resource.h>
+
+#include <fstream>
+#include <string>
+
 #include <stretto/host/matrix_product.hpp>
 
 #include "bounds.hpp"
@@ -14,7 +19,7 @@ struct extents {
 
 /// Nothing, one, odd, prime, larger than a tile, than a panel, than a stretch of the depth and than a block.
 constexpr extents all_extents[] = {{0, 3, 4},    {3, 0, 4},    {2, 3, 0},    {1, 1, 1},     {1, 49, 5},   {7, 5, 3},       {8, 48, 16},
-                                   {13, 17, 31}, {33, 32, 64}, {31, 67, 33}, {97, 101, 257}, {260, 50, 40}, {3, 1013, 30}, {9, 200, 1031}};
+                                   {13, 17, 31}, {33, 32, 64}, {31, 67, 33}, {97, 101, 39}, {260, 50, 9}, {3, 1013, 13}, {9, 60, 1031}};
 
 /// The operands as they stand for each way of reading them.
 template <class T>
@@ -255,7 +260,49 @@ TEST_CASE("a library does the products that it is given, packed or not, and what
   host::queue by_table({.most = host::isa::portable, .library = &plain});
   CHECK(by_table.library_for(1000) == nullptr);
   CHECK(by_table.library_for(1 << 20) == &plain);
+  // What was packed for the other is read by either.
+  host::packed_matrix<float> of_own(q, 30, 20);
+  pack(q, transposed(o.b), of_own);
+  const tensor<float, 2> before = own;
+  matrix_product(library, o.a, of_own, packed, {.bias = bias, .kind = activation::gelu});
+  CHECK(same_bits(before, packed));
+  matrix_product(q, o.a, p, packed, {.bias = bias, .kind = activation::gelu});
+  CHECK(same_bits(before, packed));
+  CHECK(calls == 2);
 }
+
+TEST_CASE("a tensor of no numbers is no bias") {
+  host::queue q;
+  const operands<float> o({9, 20, 30}, false, true);
+  tensor<float, 2> a({9, 20}), b({9, 20});
+  const tensor<float, 1> none({0});
+  matrix_product(q, o.a, transposed(o.b), a);
+  matrix_product(q, o.a, transposed(o.b), b, {.bias = none});
+  CHECK(same_bits(a, b));
+}
+
+#if !defined(STRETTO_SANITIZED) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("threads that the system doesn't start are an error, and those that it started end") {
+  rlimit was{};
+  REQUIRE(getrlimit(RLIMIT_AS, &was) == 0);
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  REQUIRE(pages > 0);
+  rlimit tight = was;
+  tight.rlim_cur = static_cast<rlim_t>(pages) * 4096 + (rlim_t{256} << 20);  // far less than the stacks of 1024 threads
+  REQUIRE(setrlimit(RLIMIT_AS, &tight) == 0);
+  std::string said;
+  try {
+    host::queue({.threads = 1024, .scratch_bytes = 0});
+  } catch (const error& e) {
+    said = e.what();
+  }
+  REQUIRE(setrlimit(RLIMIT_AS, &was) == 0);
+  CHECK_THAT(said, Catch::Matchers::ContainsSubstring(" threads beside the caller, and a team of 1024 needs 1023 (") && Catch::Matchers::ContainsSubstring("); give fewer threads"));
+  host::queue q({.threads = 2});
+  CHECK(q.threads() == 2);
+}
+#endif
 
 TEST_CASE("products that can't be are refused in a sentence") {
   host::queue q;
@@ -280,5 +327,14 @@ TEST_CASE("products that can't be are refused in a sentence") {
   host::queue poor({.scratch_bytes = 4096});
   CHECK_THROWS_WITH(matrix_product(poor, a, d, c), "stretto: a matrix product needs 2162688 bytes of scratch memory for each thread, and the queue has 4096; make it with scratch_bytes = 2162688");
   CHECK_THROWS_WITH(host::queue({.scratch_bytes = -1}), "stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
+  constexpr std::int64_t huge = std::int64_t{1} << 61;
+  CHECK_THROWS_WITH(host::queue({.threads = 4, .scratch_bytes = huge}),
+                    "stretto: a queue can't have 2305843009213693952 bytes of scratch memory for each thread where threads is 4; give scratch_bytes of at most 2305843009213689856");
+  CHECK_THROWS_WITH(host::queue({.scratch_bytes = INT64_MAX}),
+                    "stretto: a queue can't have 9223372036854775807 bytes of scratch memory for each thread where threads is 1; give scratch_bytes of at most 9223372036854771712");
+  CHECK_THROWS_WITH(host::packed_matrix<float>(q, huge, huge),
+                    "stretto: a tensor of shape (2305843009213693952, 2305843009213693952) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS_WITH(host::packed_matrix<float>(q, 1, INT64_MAX), "stretto: a tensor of shape (1, 9223372036854775807) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS(host::packed_matrix<bf16>(q, 1, INT64_MAX / 16));
   CHECK_THROWS_WITH(host::queue({.threads = 0}), "stretto: 0 threads can't share a rank's operations; give 1 to 1024");
 }

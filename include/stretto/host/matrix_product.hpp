@@ -90,7 +90,7 @@ void multiply(queue& q, const product_operand<T>& a, product_operand<T> b, const
                               false, overlap(o.residual, c), o.bias.data(), o.before.data(), o.before.stride(0), o.kind, o.residual.data(), o.residual.stride(0)};
     if constexpr (std::is_same_v<T, float>) {
       const product_library* const library = q.library_for(p.rows * p.columns * p.depth);
-      if (library != nullptr && !p.through_room) {
+      if (library != nullptr && packed == nullptr && !p.through_room) {  // what is packed for Stretto's own products no library reads
         library->multiply(a.transposed, b.transposed, p.rows, p.columns, p.depth, a.data, a.gap, b.data, b.gap, o.accumulate ? 1.0f : 0.0f, p.c, p.c_gap);
         if (p.finishes) finish_plainly(q, p);
         return;

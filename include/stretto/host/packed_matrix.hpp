@@ -38,7 +38,11 @@ struct product_layout {
   }
   std::int64_t panels(std::int64_t columns) const { return (columns + panel - 1) / panel; }
   std::int64_t depth(std::int64_t steps) const { return (steps + deep - 1) / deep * deep; }
-  std::int64_t bytes(std::int64_t steps, std::int64_t columns) const { return panels(columns) * panel * depth(steps) * width; }
+  std::int64_t bytes(std::int64_t steps, std::int64_t columns) const {
+    if (steps < 0 || columns < 0) throw error(text("stretto: a packed matrix can't be ", steps, " by ", columns, "; give extents of 0 or more").str());
+    shape<2>{{steps, columns}}.count();  // throws where there can't be as many, filled up or not
+    return shape<2>{{depth(steps), panels(columns) * panel}}.count() * width;
+  }
 };
 
 template <class T>
@@ -48,7 +52,6 @@ class packed_matrix {
   /// Room for a matrix of that many rows and columns, as the product reads it.
   packed_matrix(const queue& q, std::int64_t rows, std::int64_t columns)
       : level_(q.level()), rows_(rows), columns_(columns), bytes_(product_layout::of<T>(q.level()).bytes(rows, columns)) {
-    if (rows < 0 || columns < 0) throw error(text("stretto: a packed matrix can't be ", rows, " by ", columns, "; give extents of 0 or more").str());
     data_ = host_memory::take(bytes_);
     host_memory::zero(data_, bytes_);
   }

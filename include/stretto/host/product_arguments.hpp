@@ -13,7 +13,7 @@ namespace stretto::inline v0::host {
 template <class C>
 struct product_options {
   bool accumulate = false;             ///< c is added to
-  tensor_view<const C, 1> bias = {};       ///< one a column
+  tensor_view<const C, 1> bias = {};       ///< one a column; {}, or a tensor of no numbers, which is the same: none
   tensor_view<C, 2> before = {};           ///< is given what goes into the activation
   activation kind = activation::none;
   tensor_view<const C, 2> residual = {};   ///< added at the end; may be c itself

@@ -38,8 +38,7 @@ class queue {
   using memory = host_memory;
 
   explicit queue(const queue_options& o = {})
-      : level_(o.most < this_cpu().best ? o.most : this_cpu().best), room_((o.scratch_bytes + 4095) / 4096 * 4096), library_(o.library), use_(o.use), team_(o.threads) {
-    if (o.scratch_bytes < 0) throw error("stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
+      : level_(o.most < this_cpu().best ? o.most : this_cpu().best), room_(room_of(o)), library_(o.library), use_(o.use), team_(o.threads) {
     scratch_ = static_cast<char*>(host_memory::take(room_ * o.threads));
     host_memory::zero(scratch_, room_ * o.threads);
   }
@@ -49,6 +48,7 @@ class queue {
 
   isa level() const { return level_; }
   int threads() const { return team_.size(); }
+  std::int64_t scratch_bytes() const { return room_; }  ///< for each thread
 
   /// The library that does a product of so many multiplications; null where it is Stretto's own.
   const product_library* library_for(std::int64_t multiplications) const {
@@ -93,6 +93,15 @@ class queue {
   }
 
  private:
+  /// What each thread has, in whole pages.
+  static std::int64_t room_of(const queue_options& o) {
+    if (o.scratch_bytes < 0) throw error("stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
+    const std::int64_t most = INT64_MAX / (o.threads > 1 ? o.threads : 1) / 4096 * 4096;
+    if (o.scratch_bytes > most)
+      throw error(text("stretto: a queue can't have ", o.scratch_bytes, " bytes of scratch memory for each thread where threads is ", o.threads, "; give scratch_bytes of at most ", most).str());
+    return (o.scratch_bytes + 4095) / 4096 * 4096;
+  }
+
   isa level_;
   std::int64_t room_;
   const product_library* library_;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <thread>
 
 #include <stretto/core/array.hpp>
@@ -22,16 +23,17 @@ class team {
   explicit team(int threads = 1) : threads_(threads) {
     if (threads < 1 || threads > 1024) throw error(text("stretto: ", threads, " threads can't share a rank's operations; give 1 to 1024").str());
     members_ = heap_array<std::thread>(threads - 1);
-    for (int i = 1; i < threads; ++i) members_[i - 1] = std::thread([this, i] { serve(i); });
+    int i = 1;
+    try {
+      for (; i < threads; ++i) members_[i - 1] = std::thread([this, i] { serve(i); });
+    } catch (const std::exception& e) {
+      end();
+      throw error(text("stretto: the system starts ", i - 1, " threads beside the caller, and a team of ", threads, " needs ", threads - 1, " (", e.what(), "); give fewer threads").str());
+    }
   }
   team(const team&) = delete;
   team& operator=(const team&) = delete;
-  ~team() {
-    job_ = nullptr;
-    call_.fetch_add(1, std::memory_order_release);
-    call_.notify_all();
-    for (std::thread& t : members_) t.join();
-  }
+  ~team() { end(); }
 
   int size() const { return threads_; }
 
@@ -55,6 +57,14 @@ class team {
       if (done(now)) return now;
       if (spin > 2000) value.wait(now, std::memory_order_acquire);
     }
+  }
+  /// Joins those that were started.
+  void end() {
+    job_ = nullptr;
+    call_.fetch_add(1, std::memory_order_release);
+    call_.notify_all();
+    for (std::thread& t : members_)
+      if (t.joinable()) t.join();
   }
   void serve(int thread) {
     for (int seen = 0;;) {
