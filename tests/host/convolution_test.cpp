@@ -128,12 +128,113 @@ TEST_CASE("convolutions of double are the plain loops, without room") {
   CHECK(test::same_bits(dwa, dwb));
 }
 
+TEST_CASE("zeros beyond an image meet infinite weights and what is no number as in the plain loops") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), none = std::numeric_limits<float>::quiet_NaN();
+  const given edges[] = {{{{1, 5, 6, 3}}, {{4, 3, 3, 3}}, {.padding = {1, 1}}},
+                         {{{2, 6, 5, 3}}, {{5, 3, 4, 3}}, {.stride = {2, 3}, .padding = {2, 1}, .dilation = {1, 2}}},
+                         {{{1, 4, 4, 3}}, {{4, 1, 1, 3}}, {.padding = {1, 0}}},
+                         {{{1, 6, 5, 21}}, {{21, 3, 3, 1}}, {.padding = {1, 1}}}};
+  const auto hold = [&](auto t) {
+    using T = decltype(t);
+    for (const given& g : edges)
+      for (const float odd : {infinity, -infinity, none})
+        for (std::int64_t tap = 0; tap < g.weight[1] * g.weight[2]; ++tap) {
+          const shape<4> s = convolved(g.x, g.weight, g.o);
+          tensor<T, 4> x = test::numbers<T>(g.x, 1), weight = test::numbers<T>(g.weight, 2), dy = test::numbers<T>(s, 3), loops(s), loops_dx(g.x);
+          tensor<float, 4> loops_dw(g.weight);
+          weight(1, tap / g.weight[2], tap % g.weight[2], 0) = static_cast<T>(odd);
+          dy(0, tap % s[1], 0, 2) = static_cast<T>(odd);
+          reference::convolution(x, weight, {}, loops, g.o);
+          reference::convolution_backward_input(weight, dy, loops_dx, g.o);
+          reference::convolution_backward_weight(x, dy, loops_dw, {}, g.o);
+          tensor<T, 1> room({host::convolution_room<T>(g.x, g.weight, g.o)});
+          const auto differ = [](const auto& a, const auto& b) {
+            int n = 0;
+            for (std::int64_t i = 0; i < a.size(); ++i) {
+              const float p = static_cast<float>(a.data()[i]), r = static_cast<float>(b.data()[i]);
+              n += std::isnan(p) != std::isnan(r) || (std::isinf(r) && p != r) || (std::isfinite(r) && std::abs(p - r) > 0.1f) ? 1 : 0;
+            }
+            return n;
+          };
+          for (host::isa level : std::is_same_v<T, bf16> ? test::product_levels() : test::levels()) {
+            INFO(host::isa_name(level) << " " << element_name(element_traits<T>::type) << " " << g.weight.words().c_str() << " tap " << tap << " " << odd);
+            host::queue q({.most = level});
+            tensor<T, 4> y(s), dx(g.x);
+            tensor<float, 4> dw(g.weight);
+            host::convolution(q, x, weight, {}, y, room, g.o);
+            host::convolution_backward_input(q, weight, dy, dx, room, g.o);
+            host::convolution_backward_weight(q, x, dy, dw, {}, room, g.o);
+            CHECK(differ(y, loops) == 0);
+            CHECK(differ(dx, loops_dx) == 0);
+            CHECK(differ(dw, loops_dw) == 0);
+          }
+        }
+  };
+  test::each_type(hold);
+}
+
+TEST_CASE("strides beyond the image end, and take the taps that there are") {
+  host::queue q;
+  for (const std::int64_t stride : {7, 100000, 2147483647}) {
+    const convolution_options o{.stride = {stride, stride}, .padding = {1, 1}};
+    const shape<4> shape_x{{1, 5, 6, 3}}, w{{4, 3, 3, 3}}, s = convolved(shape_x, w, o);
+    CHECK(s == shape<4>{{1, 1, 1, 4}});
+    const tensor<float, 4> weight = test::numbers<float>(w, 1), dy = test::numbers<float>(s, 2);
+    tensor<float, 4> dx = test::numbers<float>(shape_x, 3), loops(shape_x);
+    tensor<float, 1> room({host::convolution_room<float>(shape_x, w, o)});
+    host::convolution_backward_input(q, weight, dy, dx, room, o);
+    reference::convolution_backward_input(weight, dy, loops, o);
+    for (std::int64_t i = 0; i < dx.size(); ++i) CHECK(std::abs(dx.data()[i] - loops.data()[i]) < 1e-5f);
+  }
+}
+
+TEST_CASE("a convolution of images without channels or columns adds nothing") {
+  host::queue q;
+  for (const given& g : {given{{{1, 4, 4, 0}}, {{2, 3, 3, 0}}, {.padding = {1, 1}}}, given{{{1, 4, 0, 3}}, {{2, 3, 3, 3}}, {.padding = {1, 2}}}, given{{{1, 4, 4, 3}}, {{0, 3, 3, 3}}, {.padding = {1, 1}}}}) {
+    const shape<4> s = convolved(g.x, g.weight, g.o);
+    const tensor<float, 4> x(g.x), weight(g.weight), dy(s);
+    tensor<float, 4> y = test::numbers<float>(s, 1), dx = test::numbers<float>(g.x, 2), dw(g.weight);
+    tensor<float, 1> room({host::convolution_room<float>(g.x, g.weight, g.o)}), none;
+    const tensor_view<float, 1> gathers = g.x[3] == 0 ? none : room;  // without channels there is nothing to gather
+    host::convolution(q, x, weight, {}, y, gathers, g.o);
+    host::convolution_backward_input(q, weight, dy, dx, room, g.o);
+    host::convolution_backward_weight(q, x, dy, dw, {}, gathers, g.o);
+    for (float v : y) CHECK(v == 0);
+    for (float v : dx) CHECK(v == 0);
+    for (float v : dw) CHECK(v == 0);
+  }
+}
+
+TEST_CASE("a gradient of weights that is refused has added nothing to dbias") {
+  host::queue q, poor({.scratch_bytes = 0});
+  const tensor<float, 4> x = test::numbers<float>(shape<4>{{1, 5, 5, 3}}, 1), dy = test::numbers<float>(shape<4>{{1, 3, 3, 4}}, 2), dy_alone = test::numbers<float>(shape<4>{{1, 3, 3, 3}}, 3);
+  tensor<float, 4> dw({4, 3, 3, 3}), dw_alone({3, 3, 3, 1}), wide({4, 3, 3, 4});
+  tensor<float, 1> room({243}), none, dbias({4}), dbias_alone({3});
+  CHECK_THROWS(host::convolution_backward_weight(q, x, dy, dw, dbias, none));
+  CHECK_THROWS(host::convolution_backward_weight(poor, x, dy, dw, dbias, room));
+  CHECK_THROWS(host::convolution_backward_weight(q, x, dy, wide.part(3, 0, 3), dbias, room));
+  CHECK_THROWS(host::convolution_backward_weight(poor, x, dy_alone, dw_alone, dbias_alone, none));
+  for (float v : dbias) CHECK(v == 0);
+  for (float v : dbias_alone) CHECK(v == 0);
+  host::convolution_backward_weight(q, x, dy, dw, dbias, room);
+  CHECK(dbias[0] != 0);
+}
+
 TEST_CASE("convolutions that can't be are refused") {
   host::queue q;
   tensor<float, 4> x({1, 5, 5, 3}), w({4, 3, 3, 3}), y({1, 3, 3, 4}), bad({4, 3, 3, 2});
   tensor<float, 1> room({host::convolution_room<float>(x.extents(), w.extents())}), none, bias({3});
   CHECK_THROWS_WITH(host::convolution(q, x, w, {}, y, room, {.stride = {0, 1}}),
-                    "stretto: convolution with stride 0, padding 0 and dilation 1 can't be; give 1 or more, padding of 0 or more");
+                    "stretto: convolution with stride 0, padding 0 and dilation 1 can't be; give 1 or more, padding of 0 or more, and at most 2147483647");
+  CHECK_THROWS_WITH(host::convolution_room<float>(x.extents(), w.extents(), {.stride = {0, 1}}),
+                    "stretto: convolution_room with stride 0, padding 0 and dilation 1 can't be; give 1 or more, padding of 0 or more, and at most 2147483647");
+  CHECK_THROWS_WITH(host::convolution(q, x, w, {}, y, room, {.padding = {0, INT64_MAX}}),
+                    "stretto: convolution with stride 1, padding 9223372036854775807 and dilation 1 can't be; give 1 or more, padding of 0 or more, and at most 2147483647");
+  constexpr std::int64_t most = 2147483647;
+  CHECK_THROWS_WITH(host::convolution_room<float>({{1, 1, 1, 1}}, {{1, 1, 1, 1}}, {.padding = {most, most}}),
+                    "stretto: a tensor of shape (1, 4294967295, 4294967295) has more elements than there are addresses; correct its extents");
+  CHECK_THROWS_WITH(host::convolution_room<float>({{1, most, most, most}}, w.extents()),
+                    "stretto: a tensor of shape (1, 2147483647, 2147483647, 2147483647) has more elements than there are addresses; correct its extents");
   CHECK_THROWS_WITH(host::convolution(q, x, bad, {}, y, room),
                     "stretto: convolution of 3 channels can't take weights of shape (4, 3, 3, 2); give (out, height, width, 3), or (3, height, width, 1) for each channel by itself");
   CHECK_THROWS_WITH(host::convolution(q, x, w, {}, x, room), "stretto: convolution of images of shape (1, 5, 5, 3) gives shape (1, 3, 3, 4), not (1, 5, 5, 3); correct it");

@@ -99,12 +99,50 @@ TEST_CASE("pooling of double is the plain loops") {
   CHECK(test::same_bits(da, db));
 }
 
+TEST_CASE("of images without rows or columns windows in the padding cover nothing, and give 0") {
+  const auto hold = [](auto t) {
+    using T = decltype(t);
+    for (const shape<4>& s : {shape<4>{{1, 0, 5, 19}}, shape<4>{{2, 4, 0, 19}}, shape<4>{{1, 0, 0, 3}}, shape<4>{{1, 5, 5, 0}}})
+      for (const bool counts : {false, true})
+        for (host::isa level : test::levels()) {
+          const pooling_options o{.window = {2, 2}, .stride = {1, 1}, .padding = {1, 1}, .counts_padding = counts};
+          const tensor<T, 4> x(s);
+          tensor<T, 4> dx(s), y = test::numbers<T>(pooled(s, o), 1), loops = y;
+          CHECK((y.size() > 0) == (s[3] > 0));
+          host::queue q({.most = level, .scratch_bytes = 4096});
+          host::max_pooling(q, x, y, o), reference::max_pooling(x, loops, o);
+          int others = 0;
+          for (std::int64_t i = 0; i < y.size(); ++i) others += static_cast<float>(y.data()[i]) != 0;
+          CHECK(test::same_bits(y, loops));
+          y = test::numbers<T>(y.extents(), 1);
+          host::average_pooling(q, x, y, o), reference::average_pooling(x, loops, o);
+          for (std::int64_t i = 0; i < y.size(); ++i) others += static_cast<float>(y.data()[i]) != 0;
+          CHECK(test::same_bits(y, loops));
+          CHECK(others == 0);
+          host::max_pooling_backward(q, x, y, dx, o);
+          host::average_pooling_backward(q, y, dx, o);
+        }
+  };
+  test::each_type(hold);
+  hold(double{});
+}
+
+TEST_CASE("a window that is larger than any image needs no more scratch memory than the image") {
+  host::queue q({.scratch_bytes = 4096});
+  const pooling_options o{.window = {2147483647, 2147483647}, .stride = {1, 1}};
+  tensor<float, 4> x = test::numbers<float>(shape<4>{{1, 4, 4, 3}}, 1), dx = x, y(pooled(x.extents(), o));
+  CHECK(y.empty());
+  host::max_pooling(q, x, y, o), host::average_pooling(q, x, y, o), host::average_pooling_backward(q, y, dx, o);
+  for (float v : dx) CHECK(v == 0);
+}
+
 TEST_CASE("pooling that can't be is refused") {
   host::queue q({.scratch_bytes = 0});
   tensor<float, 4> x({1, 4, 4, 3}), y({1, 2, 2, 3}), bad({1, 2, 2, 4}), dx({1, 4, 5, 3});
-  CHECK_THROWS_WITH(host::max_pooling(q, x, y, {.stride = {2, 0}}), "stretto: max_pooling with a window of 2, stride 0 and padding 0 can't be; give 1 or more, and less padding than window");
+  CHECK_THROWS_WITH(host::max_pooling(q, x, y, {.stride = {2, 0}}), "stretto: max_pooling with a window of 2, stride 0 and padding 0 can't be; give 1 to 2147483647, and less padding than window");
+  CHECK_THROWS_WITH(pooled(x.extents(), {.stride = {0, 2}}), "stretto: pooled with a window of 2, stride 0 and padding 0 can't be; give 1 to 2147483647, and less padding than window");
   CHECK_THROWS_WITH(host::average_pooling(q, x, y, {.padding = {2, 0}}),
-                    "stretto: average_pooling with a window of 2, stride 2 and padding 2 can't be; give 1 or more, and less padding than window");
+                    "stretto: average_pooling with a window of 2, stride 2 and padding 2 can't be; give 1 to 2147483647, and less padding than window");
   CHECK_THROWS_WITH(host::average_pooling_backward(q, bad, x), "stretto: average_pooling_backward of images of shape (1, 4, 4, 3) gives shape (1, 2, 2, 3), not (1, 2, 2, 4); correct it");
   CHECK_THROWS_WITH(host::max_pooling_backward(q, x, y, dx), "stretto: max_pooling_backward of images of shape (1, 4, 4, 3) can't give a gradient of shape (1, 4, 5, 3); give it the same shape");
   CHECK_THROWS_WITH(host::max_pooling_backward(q, x, y, x),

@@ -46,6 +46,18 @@ TEST_CASE("pooling by hand") {
   CHECK(y.data()[1] == 4);
 }
 
+TEST_CASE("of an image without rows windows in the padding give 0") {
+  const pooling_options o{.window = {2, 2}, .stride = {1, 1}, .padding = {1, 0}};
+  const tensor<double, 4> x({1, 0, 3, 1});
+  tensor<double, 4> y = test::numbers<double>(pooled(x.extents(), o), 1);
+  REQUIRE(y.size() == 2);
+  reference::max_pooling(x, y, o);
+  for (double v : y) CHECK(v == 0);
+  y = test::numbers<double>(y.extents(), 1);
+  reference::average_pooling(x, y, o);
+  for (double v : y) CHECK(v == 0);
+}
+
 TEST_CASE("averages count padding where they are told to") {
   tensor<double, 4> ones = test::numbers<double>(shape<4>{{1, 3, 3, 1}}, 1, 1, 1), y({1, 2, 2, 1});
   const pooling_options o{.window = {2, 2}, .stride = {2, 2}, .padding = {1, 1}};

@@ -11,6 +11,7 @@
 // product takes from there; kernels of 1 by 1 need no gathering. For the gradient of the input that is what inputs went into,
 // with the weights in another order. Weights with in = 1 and as many out as there are channels convolve each channel by
 // itself, without a product and without room, but with scratch memory for the weights.
+// The zeros beyond an image are gathered, too, and multiplied: an infinite weight makes them no number, as in the plain loops.
 // Cost: each of a matrix product of places × (kernel × in) × out, and the gathering.
 #pragma once
 
@@ -23,10 +24,7 @@ namespace stretto::inline v0::host {
 namespace detail {
 
 inline void check_convolution(const char* operation, const shape<4>& x, const shape<4>& weight, const shape<4>& y, const convolution_options& o) {
-  for (int axis = 0; axis < 2; ++axis)
-    if (o.stride[axis] < 1 || o.dilation[axis] < 1 || o.padding[axis] < 0)
-      throw error(text("stretto: ", operation, " with stride ", o.stride[axis], ", padding ", o.padding[axis], " and dilation ", o.dilation[axis],
-                       " can't be; give 1 or more, padding of 0 or more").str());
+  o.check(operation);
   if (!depthwise(x[3], weight) && weight[3] != x[3])
     throw error(text("stretto: ", operation, " of ", x[3], " channels can't take weights of shape ", weight.words().str(), "; give (out, height, width, ", x[3], "), or (", x[3],
                      ", height, width, 1) for each channel by itself").str());
@@ -56,7 +54,7 @@ template <class T>
 std::int64_t forward_room(const shape<4>& x, const shape<4>& weight, const convolution_options& o) {
   const shape<4> y = convolved(x, weight, o);
   const std::int64_t gathered = weight[1] * weight[2] * weight[3];
-  return depthwise(x[3], weight) ? 0 : gathered * places_at_once<T>(gathered, y[0] * y[1] * y[2]);
+  return depthwise(x[3], weight) ? 0 : shape<2>{{gathered, places_at_once<T>(gathered, shape<3>{{y[0], y[1], y[2]}}.count())}}.count();
 }
 
 /// For the weights in another order, what is gathered, and products that become pixels that are apart.
@@ -65,7 +63,7 @@ std::int64_t backward_room(const shape<4>& x, const shape<4>& weight, const conv
   std::int64_t most = 0;
   each_phase(o, x, weight, [&](const tap_phase& down, const tap_phase& across) {
     const std::int64_t gathered = down.taps * across.taps * weight[0], places = places_at_once<T>(gathered, x[0] * down.count * across.count);
-    const std::int64_t needs = gathered * weight[3] + places * gathered + (o.stride[0] * o.stride[1] > 1 ? places * weight[3] : 0);
+    const std::int64_t needs = shape<2>{{gathered, weight[3]}}.count() + shape<2>{{places, gathered}}.count() + (o.stride[0] * o.stride[1] > 1 ? shape<2>{{places, weight[3]}}.count() : 0);
     most = needs > most ? needs : most;
   });
   return depthwise(x[3], weight) ? 0 : most;
@@ -76,6 +74,7 @@ std::int64_t backward_room(const shape<4>& x, const shape<4>& weight, const conv
 /// The numbers of room that a convolution and its gradients need.
 template <class T>
 std::int64_t convolution_room(const shape<4>& x, const shape<4>& weight, const convolution_options& o = {}) {
+  o.check("convolution_room");
   const std::int64_t forward = detail::forward_room<T>(x, weight, o), backward = detail::backward_room<T>(x, weight, o);
   return std::is_same_v<T, double> ? 0 : forward > backward ? forward : backward;
 }
@@ -154,20 +153,21 @@ void convolution_backward_weight(queue& q, reads<std::remove_const_t<Dy>, 4> x, 
     reference::convolution_backward_weight(x, dy, dweight, dbias, o);
   } else {
     const auto rows = dy.matrix();
-    if (dbias.data() != nullptr) bias_gradient(q, rows, dbias);
+    const auto flat = dweight.shaped(shape<2>{{w[0], w[1] * w[2] * w[3]}});
     auto taps = detail::taps_of<T>(x, w, detail::forward_phase(o, 0, dy.extent(1), w[1]), detail::forward_phase(o, 1, dy.extent(2), w[2]));
     if (depthwise(x.extent(3), w)) {
-      const depthwise_weight_arguments<T> a{taps, dy.data(), dy.stride(0), dy.stride(1), dy.stride(2), dy.extent(0),
-                                            dweight.shaped(shape<1>{{w.count()}}).data()};
+      const depthwise_weight_arguments<T> a{taps, dy.data(), dy.stride(0), dy.stride(1), dy.stride(2), dy.extent(0), flat.data()};
       q.need_scratch(detail::float_bytes(w.count()), "convolution_backward_weight");
-      return q.split(x.extent(3), 16, q.pick(&portable::depthwise_weights<T>, &avx2::depthwise_weights<T>, &avx512::depthwise_weights<T>), a);
+      q.split(x.extent(3), 16, q.pick(&portable::depthwise_weights<T>, &avx2::depthwise_weights<T>, &avx512::depthwise_weights<T>), a);
+    } else if (detail::pointwise(w, o) && detail::has_even_rows(x)) {
+      matrix_product(q, transposed(rows), x.matrix(), flat, {.accumulate = true});
+    } else {
+      detail::check_room("convolution_backward_weight", room.size(), detail::forward_room<T>(x.extents(), w, o));
+      detail::gather_and<T>(q, taps, dy.extent(0), room.data(), [&](const auto& gathered, std::int64_t first, std::int64_t n) {
+        matrix_product(q, transposed(rows.rows(first, n)), gathered, flat, {.accumulate = true});
+      });
     }
-    const auto flat = dweight.shaped(shape<2>{{w[0], w[1] * w[2] * w[3]}});
-    if (detail::pointwise(w, o) && detail::has_even_rows(x)) return matrix_product(q, transposed(rows), x.matrix(), flat, {.accumulate = true});
-    detail::check_room("convolution_backward_weight", room.size(), detail::forward_room<T>(x.extents(), w, o));
-    detail::gather_and<T>(q, taps, dy.extent(0), room.data(), [&](const auto& gathered, std::int64_t first, std::int64_t n) {
-      matrix_product(q, transposed(rows.rows(first, n)), gathered, flat, {.accumulate = true});
-    });
+    if (dbias.data() != nullptr) bias_gradient(q, rows, dbias);  // at the end: what was refused has added nothing
   }
 }
 

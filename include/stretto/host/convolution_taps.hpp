@@ -62,21 +62,24 @@ inline tap_phase forward_phase(const convolution_options& o, int axis, std::int6
 /// Inputs from `first` on, which is less than the stride.
 inline tap_phase backward_phase(const convolution_options& o, int axis, std::int64_t inputs, std::int64_t kernel, std::int64_t first) {
   const std::int64_t s = o.stride[axis], d = o.dilation[axis], at = first + o.padding[axis];
-  std::int64_t tap = 0, next = 1;
-  while (tap < kernel && (at - tap * d) % s != 0) ++tap;
-  while (next * d % s != 0) ++next;
-  const std::int64_t taps = tap < kernel ? (kernel - tap + next - 1) / next : 0;
+  std::int64_t common = s, rest = d % s, tap = 0;  // the largest number that divides s and d
+  while (rest != 0) {
+    const std::int64_t left = common % rest;
+    common = rest, rest = left;
+  }
+  const std::int64_t next = s / common, several = next < kernel ? next : kernel;
+  while (tap < several && (at - tap * d) % s != 0) ++tap;  // what isn't among the first `next` never comes
+  const std::int64_t taps = tap < several ? (kernel - tap + next - 1) / next : 0;
   return {first, s, first < inputs ? (inputs - first + s - 1) / s : 0, tap, next, taps, 1, taps > 0 ? (at - tap * d) / s : 0, -(next * d / s)};
 }
 
 /// Calls f(down, across) for all phases of the inputs.
 template <class F>
 void each_phase(const convolution_options& o, const shape<4>& x, const shape<4>& weight, F f) {
-  for (std::int64_t i = 0; i < o.stride[0]; ++i)
-    for (std::int64_t j = 0; j < o.stride[1]; ++j) {
-      const tap_phase down = backward_phase(o, 0, x[1], weight[1], i), across = backward_phase(o, 1, x[2], weight[2], j);
-      if (down.count > 0 && across.count > 0) f(down, across);
-    }
+  for (std::int64_t i = 0; i < o.stride[0] && i < x[1]; ++i) {
+    const tap_phase down = backward_phase(o, 0, x[1], weight[1], i);
+    for (std::int64_t j = 0; j < o.stride[1] && j < x[2]; ++j) f(down, backward_phase(o, 1, x[2], weight[2], j));
+  }
 }
 
 template <class T>
@@ -97,7 +100,8 @@ void put_into(tap_arguments<T>& a, const tensor_view<T, 4>& y) {
 /// Places that are gathered at a time: whole steps of a product's depth, so that sums over places have one order.
 template <class T>
 std::int64_t places_at_once(std::int64_t gathered, std::int64_t all) {
-  const std::int64_t steps = (std::int64_t{1} << 20) / (384 * gathered * static_cast<std::int64_t>(sizeof(T)) + 1), most = 384 * (steps > 1 ? steps : 1);
+  constexpr std::int64_t room = 1 << 20;
+  const std::int64_t steps = gathered < room ? room / (384 * gathered * static_cast<std::int64_t>(sizeof(T)) + 1) : 0, most = 384 * (steps > 1 ? steps : 1);
   return most < all ? most : all;
 }
 

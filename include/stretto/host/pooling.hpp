@@ -41,15 +41,21 @@ namespace stretto::inline v0::host {
 
 namespace detail {
 
-/// Room for what a pixel is made of: at most a window.
-inline std::int64_t pixels_scratch(const pooling_options& o) { return o.window[0] * o.window[1] * 16; }
+/// Room for what a pixel is made of: at most a window, and all of the image.
+inline std::int64_t pixels_scratch(const pooling_options& o, const shape<4>& image) {
+  const auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
+  return least(o.window[0], image[1]) * least(o.window[1], image[2]) * 16;
+}
+
+/// Of images without rows or columns windows cover nothing.
+template <class T>
+void put_no_pixels(const tensor_view<T, 4>& y) {
+  stretto::detail::each_place(y.extents(), [&](std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) { y(n, h, w, c) = static_cast<T>(0.0f); });
+}
 
 template <class T>
 pooling_arguments<T> pooling_of(const char* operation, const shape<4>& x, const shape<4>& y, const pooling_options& o, const shape<4>& written) {
-  for (int axis = 0; axis < 2; ++axis)
-    if (o.window[axis] < 1 || o.stride[axis] < 1 || o.padding[axis] < 0 || o.padding[axis] >= o.window[axis])
-      throw error(text("stretto: ", operation, " with a window of ", o.window[axis], ", stride ", o.stride[axis], " and padding ", o.padding[axis],
-                       " can't be; give 1 or more, and less padding than window").str());
+  o.check(operation);
   const shape<4> s = pooled(x, o);
   if (y != s) throw error(text("stretto: ", operation, " of images of shape ", x.words().str(), " gives shape ", s.words().str(), ", not ", y.words().str(), "; correct it").str());
   pooling_arguments<T> a{};
@@ -71,7 +77,8 @@ void max_pooling(queue& q, reads<T, 4> x, const tensor_view<T, 4>& y, const pool
   if constexpr (std::is_same_v<T, double>) {
     reference::max_pooling(x, y, o);
   } else {
-    q.need_scratch(detail::pixels_scratch(o), "max_pooling");
+    if (x.empty()) return detail::put_no_pixels(y);
+    q.need_scratch(detail::pixels_scratch(o, x.extents()), "max_pooling");
     q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<true, T>, &avx2::pool_rows<true, T>, &avx512::pool_rows<true, T>), a);
   }
 }
@@ -83,7 +90,8 @@ void average_pooling(queue& q, reads<T, 4> x, const tensor_view<T, 4>& y, const 
   if constexpr (std::is_same_v<T, double>) {
     reference::average_pooling(x, y, o);
   } else {
-    q.need_scratch(detail::pixels_scratch(o), "average_pooling");
+    if (x.empty()) return detail::put_no_pixels(y);
+    q.need_scratch(detail::pixels_scratch(o, x.extents()), "average_pooling");
     q.split(y.extent(0) * y.extent(1), 1, q.pick(&portable::pool_rows<false, T>, &avx2::pool_rows<false, T>, &avx512::pool_rows<false, T>), a);
   }
 }
@@ -98,6 +106,7 @@ void max_pooling_backward(queue& q, reads<T, 4> x, reads<T, 4> dy, const tensor_
   if constexpr (std::is_same_v<T, double>) {
     reference::max_pooling_backward(x, dy, dx, o);
   } else {
+    if (dx.empty()) return;
     q.need_scratch(detail::float_bytes(dx.extent(2) * dx.extent(3)), "max_pooling_backward");
     q.split(dx.extent(0) * dx.extent(1), 1, q.pick(&portable::max_gradient_rows<T>, &avx2::max_gradient_rows<T>, &avx512::max_gradient_rows<T>), a);
   }
@@ -110,7 +119,8 @@ void average_pooling_backward(queue& q, reads<T, 4> dy, const tensor_view<T, 4>&
   if constexpr (std::is_same_v<T, double>) {
     reference::average_pooling_backward(dy, dx, o);
   } else {
-    q.need_scratch(detail::pixels_scratch(o), "average_pooling_backward");
+    if (dx.empty()) return;
+    q.need_scratch(detail::pixels_scratch(o, dy.extents()), "average_pooling_backward");
     q.split(dx.extent(0) * dx.extent(1), 1, q.pick(&portable::average_gradient_rows<T>, &avx2::average_gradient_rows<T>, &avx512::average_gradient_rows<T>), a);
   }
 }

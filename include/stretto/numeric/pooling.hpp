@@ -4,7 +4,8 @@
 //
 //     max       y = the largest number under the window;  its gradient goes to the first that is as large
 //     average   y = the mean of the numbers under it;  of those in the image, or of all places, where padding counts as 0
-// What is no number is larger than any other. Each window covers a part of the image, so padding is less than the window.
+// What is no number is larger than any other. Each window covers a part of the image, so padding is less than the window; of an
+// image without rows or columns it covers nothing, and y is 0.
 #pragma once
 
 #include <cstdint>
@@ -20,26 +21,40 @@ struct pooling_options {
   std::int64_t padding[2] = {0, 0};
   bool counts_padding = false;  ///< in averages
 
+  /// Throws stretto::error where there is no such pooling.
+  constexpr void check(const char* operation) const {
+    constexpr std::int64_t most = 2147483647;
+    for (int axis = 0; axis < 2; ++axis)
+      if (window[axis] < 1 || stride[axis] < 1 || padding[axis] < 0 || padding[axis] >= window[axis] || window[axis] > most || stride[axis] > most)
+        throw error(text("stretto: ", operation, " with a window of ", window[axis], ", stride ", stride[axis], " and padding ", padding[axis],
+                         " can't be; give 1 to 2147483647, and less padding than window").str());
+  }
   constexpr convolution_options places() const { return {{stride[0], stride[1]}, {padding[0], padding[1]}, {1, 1}}; }
-  constexpr shape<4> kernel(std::int64_t channels) const { return {{channels, window[0], window[1], channels}}; }
+  constexpr shape<4> kernel() const { return {{1, window[0], window[1], 1}}; }
 };
 
-/// The shape of what pooling gives.
-constexpr shape<4> pooled(const shape<4>& x, const pooling_options& o = {}) { return convolved(x, o.kernel(x[3]), o.places()); }
+/// The shape of what pooling gives. Throws stretto::error where there is none.
+constexpr shape<4> pooled(const shape<4>& x, const pooling_options& o = {}) {
+  o.check("pooled");
+  x.count();  // throws where it can't be
+  return {{x[0], o.places().places(0, x[1], o.window[0]), o.places().places(1, x[2], o.window[1]), x[3]}};
+}
 
 namespace detail {
 
 /// Calls f(row, column) for what a window covers of an image.
 template <class F>
 void each_covered(std::int64_t h, std::int64_t w, const shape<4>& x, const pooling_options& o, F f) {
-  each_tap(h, w, x, o.kernel(x[3]), o.places(), [&](std::int64_t, std::int64_t, std::int64_t row, std::int64_t column) { f(row, column); });
+  each_tap(h, w, x, o.kernel(), o.places(), [&](std::int64_t, std::int64_t, std::int64_t row, std::int64_t column, bool inside) {
+    if (inside) f(row, column);
+  });
 }
 
 template <class C>
 C share_of_mean(std::int64_t h, std::int64_t w, const shape<4>& x, const pooling_options& o) {
   std::int64_t n = 0;
   each_covered(h, w, x, o, [&](std::int64_t, std::int64_t) { ++n; });
-  return 1 / static_cast<C>(o.counts_padding ? o.window[0] * o.window[1] : n);
+  return 1 / static_cast<C>(o.counts_padding ? o.window[0] * o.window[1] : n > 0 ? n : 1);
 }
 
 }  // namespace detail

@@ -16,7 +16,7 @@ void copy_numbers(const T* from, T* to, std::int64_t n) {
 }
 template <class T>
 void put_zeros(T* to, std::int64_t n) {
-  __builtin_memset(to, 0, static_cast<unsigned long>(n) * sizeof(T));
+  if (n > 0) __builtin_memset(to, 0, static_cast<unsigned long>(n) * sizeof(T));
 }
 
 /// Where a place of a phase stands.
