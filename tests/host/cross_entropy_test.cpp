@@ -128,6 +128,48 @@ TEST_CASE("cross_entropy counts right guesses, of equal logits the first") {
   }
 }
 
+TEST_CASE("cross_entropy counts right guesses among numbers alone") {
+  test::each_type([](auto of) {
+    using T = decltype(of);
+    constexpr float none = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    for (const std::int64_t columns : {3, 1500}) {
+      tensor<T, 2> x({6, columns});
+      tensor<std::int32_t, 1> labels({6});
+      tensor<float, 1> loss({6}), lse({6});
+      const auto last = columns - 1;
+      x(0, 0) = x(1, 0) = x(4, 0) = static_cast<T>(none);
+      x(0, last) = x(1, last) = static_cast<T>(1.0f);
+      labels[0] = static_cast<std::int32_t>(last);
+      for (std::int64_t i = 0; i < columns; ++i) x(2, i) = static_cast<T>(none), x(3, i) = static_cast<T>(-infinity), x(5, i) = static_cast<T>(i == last ? -infinity : none);
+      labels[4] = 1, labels[5] = static_cast<std::int32_t>(last);
+      CHECK(reference::cross_entropy(x, labels, loss, lse, {.count_right = true}).right == 4);
+      for (host::isa level : test::levels()) {
+        host::queue q({.most = level});
+        CHECK(host::cross_entropy(q, x, labels, loss, lse, {.count_right = true}).right == 4);
+      }
+    }
+  });
+}
+
+TEST_CASE("Without columns there are only rows that don't count, with smoothing too") {
+  const auto hold = [](auto of) {
+    using T = decltype(of);
+    host::queue q;
+    const tensor<T, 2> x({2, 0});
+    tensor<std::int32_t, 1> labels({2});
+    tensor<computes_in<T>, 1> loss({2}), lse({2});
+    labels[0] = labels[1] = -100;
+    loss[0] = loss[1] = 7;
+    const cross_entropy_sum sum = host::cross_entropy(q, x, labels, loss, lse, {.label_smoothing = 0.1});
+    CHECK((sum.tokens == 0 && sum.loss == 0 && loss[0] == 0 && loss[1] == 0));
+    labels[1] = 0;
+    CHECK_THROWS_WITH(host::cross_entropy(q, x, labels, loss, lse, {.label_smoothing = 0.1}),
+                      "stretto: cross_entropy found label 0 in row 1, and the vocabulary has 0 labels; give one from 0 on, or -100 for a row that doesn't count");
+  };
+  test::each_type(hold);
+  hold(double{});
+}
+
 TEST_CASE("The largest logit may be in any block, and each may have a larger one") {
   tensor<float, 2> x({1, 2600});
   tensor<std::int32_t, 1> label({1});
@@ -278,6 +320,19 @@ TEST_CASE("cross_entropy says what doesn't fit") {
                     "stretto: cross_entropy needs the whole vocabulary, and was given a shard from 8 on; use cross_entropy_shard");
   CHECK_THROWS_WITH(host::cross_entropy_shard(q, x, labels, three, seven, {}, {.shard = {8, 16}}), "stretto: cross_entropy_shard with 3 rows can't take target of 7 numbers; give one a row");
   CHECK_THROWS_WITH(host::cross_entropy_backward(q, x, labels, three, 1, other), "stretto: cross_entropy_backward of 3 rows and 8 columns can't take dlogits of shape (3, 7); give it the same shape");
+  const auto refused = [&](std::int64_t first, std::int64_t whole, const char* words) {
+    CHECK_THROWS_WITH(host::cross_entropy_shard(q, x, labels, three, three, {}, {.shard = {first, whole}}), words);
+    tensor<float, 2> dx({3, 8});
+    CHECK_THROWS(host::cross_entropy_backward(q, x, labels, three, 1, dx, {.shard = {first, whole}}));
+  };
+  refused(2, 0, "stretto: cross_entropy_shard was given a shard from 2 on of a vocabulary of 0; give first from 0 to 2147483647, and the size of the vocabulary as whole");
+  refused(-3, 9, "stretto: cross_entropy_shard was given a shard from -3 on of a vocabulary of 9; give first from 0 to 2147483647, and the size of the vocabulary as whole");
+  refused(INT64_MAX, 9,
+          "stretto: cross_entropy_shard was given a shard from 9223372036854775807 on of a vocabulary of 9; give first from 0 to 2147483647, and the size of the vocabulary as whole");
+  refused(0, -9, "stretto: cross_entropy_shard was given a shard from 0 on of a vocabulary of -9; give first from 0 to 2147483647, and the size of the vocabulary as whole");
+  CHECK_THROWS_WITH(host::cross_entropy(q, x, labels, three, three, {.shard = {2, 0}}),
+                    "stretto: cross_entropy was given a shard from 2 on of a vocabulary of 0; give first from 0 to 2147483647, and the size of the vocabulary as whole");
+  CHECK_NOTHROW(host::cross_entropy_shard(q, x, labels, three, three, {}, {.shard = {16, 9}}));  // padding alone
   labels[1] = 7;
   CHECK_THROWS_WITH(host::cross_entropy(q, x, labels, three, three, {.vocabulary = 7}),
                     "stretto: cross_entropy found label 7 in row 1, and the vocabulary has 7 labels; give one from 0 on, or -100 for a row that doesn't count");

@@ -50,6 +50,35 @@ TEST_CASE("Of equal largest logits the first is the guess") {
   CHECK(reference::cross_entropy(x, label, loss, l).right == 0);
 }
 
+TEST_CASE("What is no number is never the guess") {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  tensor<double, 2> x({4, 3});
+  tensor<std::int32_t, 1> label({4});
+  tensor<double, 1> loss({4}), l({4});
+  x(0, 0) = none, x(0, 2) = 1, label[0] = 2;
+  x(1, 0) = none, label[1] = 0;
+  for (int i = 0; i < 3; ++i) x(2, i) = none, x(3, i) = -infinity;
+  label[2] = 0, label[3] = 0;
+  CHECK(reference::cross_entropy(x, label, loss, l, {.count_right = true}).right == 2);
+}
+
+TEST_CASE("Shards anywhere in 64 bits have the labels that they have") {
+  const tensor<double, 2> x = test::numbers<double>(shape<2>{{2, 4}}, 1);
+  tensor<std::int32_t, 1> label({2});
+  label[0] = 0, label[1] = 2147483647;
+  tensor<double, 1> l({2}), target({2});
+  tensor<double, 2> dx({2, 4});
+  for (const std::int64_t first : {INT64_MIN, INT64_MIN + 1, std::int64_t{-5}, INT64_MAX - 1, INT64_MAX}) {
+    const cross_entropy_options o{.shard = {first, INT64_MAX}};
+    reference::cross_entropy_shard(x, label, l, target, {}, o);
+    CHECK((target[0] == 0 && target[1] == 0));
+    reference::cross_entropy_backward<double>(x, label, l, 1, dx, o);
+    CHECK(o.valid(4) == (first < 0 ? 4 : first == INT64_MAX ? 0 : 1));
+  }
+  reference::cross_entropy_shard(x, label, l, target, {}, {.shard = {2147483645, 2147483648}});
+  CHECK((target[0] == 0 && target[1] == x(1, 2)));
+}
+
 TEST_CASE("Gradients of the cross-entropy are its slopes") {
   constexpr shape<2> size{{5, 9}};
   const auto x = test::numbers<double, 2>(size, 1, -3, 3);

@@ -47,6 +47,9 @@ namespace detail {
 inline void check_labels(const char* operation, std::int64_t rows, std::int64_t columns, const tensor_view<const std::int32_t, 1>& labels, const cross_entropy_options& o) {
   check_run(operation, "labels", labels, rows, "row");
   check_run(operation, "weights", o.weights, rows, "row", true);
+  if (o.shard.first < 0 || o.shard.first > 2147483647 || o.shard.whole < 0 || (o.shard.whole == 0 && o.shard.first != 0))
+    throw error(text("stretto: ", operation, " was given a shard from ", o.shard.first, " on of a vocabulary of ", o.shard.whole,
+                     "; give first from 0 to 2147483647, and the size of the vocabulary as whole").str());
   if (o.shard.whole == 0 && o.vocabulary > columns)
     throw error(text("stretto: ", operation, " of ", columns, " columns can't have a vocabulary of ", o.vocabulary, "; give at most as many, or the shard that the columns are").str());
   const std::int64_t t = stretto::detail::wrong_label(labels, o.labels(columns), o.ignore);

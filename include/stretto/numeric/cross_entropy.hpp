@@ -33,14 +33,14 @@ struct cross_entropy_options {
   double z_loss = 0;
   double soft_cap = 0;                      ///< 0: none
   tensor_view<const float, 1> weights = {};  ///< one a row; {}: all 1
-  bool count_right = false;                 ///< count rows whose largest logit, of equals the first, is that of the label
+  bool count_right = false;                 ///< count rows whose largest logit, of equals the first, is that of the label; what is no number is none
   vocabulary_shard shard = {};              ///< for cross_entropy_shard and cross_entropy_backward
 
   /// The vocabulary of a matrix of that many columns, and how many of these are in it.
   constexpr std::int64_t labels(std::int64_t columns) const { return shard.whole > 0 ? shard.whole : vocabulary > 0 ? vocabulary : columns; }
   constexpr std::int64_t valid(std::int64_t columns) const {
-    const std::int64_t left = labels(columns) - shard.first;
-    return left < 0 ? 0 : left < columns ? left : columns;
+    const std::int64_t all = labels(columns);
+    return shard.first >= all ? 0 : shard.first <= all - columns ? columns : all - shard.first;
   }
 };
 
@@ -59,6 +59,12 @@ template <class number>
 constexpr number row_loss(number lse, number target, number mean, number weight, number smoothing, number z) {
   const number smooth = smoothing != 0 ? smoothing * (lse - mean) : 0;
   return weight * ((1 - smoothing) * (lse - target) + smooth + z * lse * lse);
+}
+
+/// Which of n columns from `first` on is that of a label, or -1.
+constexpr std::int64_t column_of(std::int32_t label, std::int64_t first, std::int64_t n) {
+  const std::uint64_t at = static_cast<std::uint64_t>(label) - static_cast<std::uint64_t>(first);
+  return at < static_cast<std::uint64_t>(n) ? static_cast<std::int64_t>(at) : -1;
 }
 
 /// The first row whose label is neither one of the vocabulary nor `ignore`, or -1.
@@ -126,8 +132,7 @@ void cross_entropy_shard(const tensor_view<T, 2>& logits, tensor_view<const std:
     if (most == -std::numeric_limits<number>::infinity()) most = 0;
     for (std::int64_t i = 0; i < n; ++i) exponentials += std::exp(capped(logits(t, i)) - most);
     lse[t] = most + std::log(exponentials);
-    const std::int64_t at = labels[t] - o.shard.first;
-    if (at >= 0 && at < n) target[t] = capped(logits(t, at));
+    if (const std::int64_t at = stretto::detail::column_of(labels[t], o.shard.first, n); at >= 0) target[t] = capped(logits(t, at));
     if (sum.data() != nullptr) sum[t] = all;
   }
 }
@@ -140,15 +145,18 @@ cross_entropy_sum cross_entropy(const tensor_view<T, 2>& logits, tensor_view<con
   const std::int64_t n = o.valid(logits.columns());
   cross_entropy_options whole = o;
   whole.vocabulary = n;
+  if (n == 0) whole.label_smoothing = 0;  // no row counts
   cross_entropy_sum result;
   for (std::int64_t t = 0; t < logits.rows(); ++t) {  // row by row, so that no room for targets is needed
     number target = 0, sum = 0;
     cross_entropy_shard(logits.rows(t, 1), labels.part(0, t, 1), lse.part(0, t, 1), {&target, {{1}}}, {&sum, {{1}}}, o);
     if (o.weights.data() != nullptr) whole.weights = o.weights.part(0, t, 1);
     finish_cross_entropy<number>(labels.part(0, t, 1), lse.part(0, t, 1), {&target, {{1}}}, {&sum, {{1}}}, loss.part(0, t, 1), whole);
-    std::int64_t best = 0;
-    for (std::int64_t i = 1; i < n; ++i)
-      if (static_cast<number>(logits(t, i)) > static_cast<number>(logits(t, best))) best = i;
+    std::int64_t best = -1;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto x = static_cast<number>(logits(t, i));
+      if (best < 0 ? x == x : x > static_cast<number>(logits(t, best))) best = i;
+    }
     if (o.count_right && labels[t] != o.ignore && best == labels[t]) ++result.right;
   }
   const std::int64_t right = result.right;
@@ -165,13 +173,14 @@ void cross_entropy_backward(reads<T, 2> logits, tensor_view<const std::int32_t, 
   const std::int64_t n = o.valid(logits.columns());
   const auto cap = static_cast<number>(o.soft_cap), smoothing = static_cast<number>(o.label_smoothing), z = static_cast<number>(o.z_loss);
   for (std::int64_t t = 0; t < logits.rows(); ++t) {
+    const std::int64_t at = stretto::detail::column_of(labels[t], o.shard.first, n);
     const number weight = factor * (o.weights.data() != nullptr ? static_cast<number>(o.weights[t]) : 1);
     for (std::int64_t i = 0; i < logits.columns(); ++i) {
       number d = 0;
       if (labels[t] != o.ignore && i < n) {
         const auto x = static_cast<number>(logits(t, i));
         const number share = cap > 0 ? std::tanh(x / cap) : 0, p = std::exp((cap > 0 ? cap * share : x) - lse[t]);
-        const number wanted = smoothing / static_cast<number>(o.labels(logits.columns())) + (i + o.shard.first == labels[t] ? 1 - smoothing : 0);
+        const number wanted = smoothing / static_cast<number>(o.labels(logits.columns())) + (i == at ? 1 - smoothing : 0);
         d = weight * (p * (1 + 2 * z * lse[t]) - wanted) * (1 - share * share);
       }
       dlogits(t, i) = static_cast<T>(d);

@@ -27,7 +27,7 @@ inline float first_lane(lanes v) {
 /// What a row comes to.
 struct logit_row {
   float lse, sum;     ///< sum: of c, where it is asked for
-  std::int64_t best;  ///< where the largest logit is, the first of equals; where it is asked for
+  std::int64_t best;  ///< where the largest logit is, the first of equals, or -1; where it is asked for
 };
 
 template <class T, class C>
@@ -55,8 +55,10 @@ logit_row read_logits(const T* x, std::int64_t n, const C& c, bool wants_sum, bo
         sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(only(exp_below<T>(sub(c(get(part + i)), off)), get), s); }, next, more));
     if (wants_sum) sum += static_cast<double>(sum_row<pairs>(count, [&](lanes s, std::int64_t i, auto get) { return add(c(get(part + i)), s); }));
   }
-  if (wants_best && found != none)
-    while (!(static_cast<float>(x[where]) == found)) ++where;
+  if (wants_best) {
+    while (where < n && !(static_cast<float>(x[where]) == found)) ++where;
+    if (where == n) where = -1;
+  }
   return {static_cast<float>(static_cast<double>(most == none ? 0 : most) + std::log(exponentials)), static_cast<float>(sum), where};
 }
 
