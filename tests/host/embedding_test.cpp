@@ -104,5 +104,11 @@ TEST_CASE("embeddings that can't be are refused") {
   ids[1] = -1;
   CHECK_THROWS_WITH(host::embedding(q, ids, weight, y, {.vocabulary = 6}), "stretto: token 1 has id -1, and the vocabulary has ids 0 to 5; correct the id, or the vocabulary");
   CHECK_THROWS_WITH(host::embedding(q, ids, weight, y, {.first_id = 2, .vocabulary = 6}),
-                    "stretto: embedding was given a table of ids 2 to 6 of a vocabulary of 6; correct first_id or vocabulary");
+                    "stretto: embedding was given a table of 5 ids from 2 on of a vocabulary of 6; correct first_id or vocabulary");
+  CHECK_THROWS_WITH(host::embedding(q, ids, weight, y, {.first_id = INT64_MAX - 1}),
+                    "stretto: embedding was given a table of 5 ids from 9223372036854775806 on of a vocabulary of 9223372036854775807; correct first_id or vocabulary");
+  CHECK_THROWS_WITH(host::embedding_backward(q, ids, y, weight, {.first_id = INT64_MAX, .vocabulary = 6}),
+                    "stretto: embedding_backward was given a table of 5 ids from 9223372036854775807 on of a vocabulary of 6; correct first_id or vocabulary");
+  CHECK_THROWS_WITH(host::embedding(q, ids, weight, y, {.first_id = INT64_MIN}),
+                    "stretto: embedding was given a table of 5 ids from -9223372036854775808 on of a vocabulary of -9223372036854775803; correct first_id or vocabulary");
 }

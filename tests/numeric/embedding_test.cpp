@@ -29,6 +29,18 @@ TEST_CASE("the gradient of an embedding is what differences say") {
   }
 }
 
+TEST_CASE("tables that begin anywhere in 64 bits have the ids that they have") {
+  const auto ids = some_ids();
+  const tensor<double, 2> weight = test::numbers<double>(shape<2>{{5, 3}}, 1, 1, 2);
+  for (const std::int64_t first : {INT64_MIN, INT64_MIN + 1, std::int64_t{-6}, INT64_MAX}) {
+    tensor<double, 2> y = test::numbers<double>(shape<2>{{6, 3}}, 2), dweight({5, 3});
+    reference::embedding_backward(ids, y, dweight, {.first_id = first});
+    reference::embedding(ids, weight, y, {.first_id = first});
+    for (double v : y) CHECK(v == 0);
+    for (double v : dweight) CHECK(v == 0);
+  }
+}
+
 TEST_CASE("an embedding by hand, and in shards that sum to it") {
   const auto ids = some_ids();
   const tensor<double, 2> weight = test::numbers<double>(shape<2>{{5, 3}}, 1);

@@ -57,9 +57,10 @@ void check_embedding(const char* operation, const tensor_view<const std::int32_t
   if (ids.size() != numbers.rows() || table.columns() != numbers.columns())
     throw error(text("stretto: ", operation, " of ", ids.size(), " ids with a table of ", table.columns(), " columns goes with a matrix of that many rows and columns, not ",
                      numbers.extents().words().str(), "; correct it").str());
-  const std::int64_t vocabulary = o.vocabulary < 0 ? o.first_id + table.rows() : o.vocabulary;
-  if (o.first_id < 0 || o.first_id + table.rows() > vocabulary)
-    throw error(text("stretto: ", operation, " was given a table of ids ", o.first_id, " to ", o.first_id + table.rows() - 1, " of a vocabulary of ", vocabulary,
+  const bool counts = o.first_id <= INT64_MAX - table.rows();
+  const std::int64_t vocabulary = o.vocabulary >= 0 ? o.vocabulary : counts ? o.first_id + table.rows() : INT64_MAX;
+  if (o.first_id < 0 || !counts || o.first_id + table.rows() > vocabulary)
+    throw error(text("stretto: ", operation, " was given a table of ", table.rows(), " ids from ", o.first_id, " on of a vocabulary of ", vocabulary,
                      "; correct first_id or vocabulary").str());
   for (std::int64_t t = 0; t < ids.size(); ++t)
     if (ids[t] < 0 || ids[t] >= vocabulary)
