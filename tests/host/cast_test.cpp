@@ -89,11 +89,28 @@ TEST_CASE("casts of double are the plain loops") {
   for (std::int64_t i = 0; i < x.size(); ++i) CHECK(back.data()[i] == static_cast<double>(static_cast<float>(a.data()[i])));
 }
 
+TEST_CASE("columns at the end of 64 bits are rounded by chance as in plain loops") {
+  const tensor<float, 2> x = test::numbers<float>(shape<2>{{2, 1500}}, 1);
+  tensor<bf16, 2> y(x.extents()), loops(x.extents());
+  for (const std::int64_t before : {0, 1, 6, 701}) {
+    const cast_options o{.mode = rounding::stochastic, .first_row = 4294967294, .first_column = INT64_MAX - before};
+    reference::cast(x, loops, o);
+    for (host::isa level : test::levels()) {
+      host::queue q({.most = level});
+      host::cast(q, x, y, o);
+      CHECK(test::same_bits(y, loops));
+    }
+  }
+}
+
 TEST_CASE("casts that can't be are refused") {
   host::queue q;
   tensor<float, 2> x({2, 3});
   tensor<bf16, 2> y({2, 4}), z({2, 3});
   CHECK_THROWS_WITH(host::cast(q, x, y), "stretto: cast takes matrices of one shape, and was given (2, 3) and (2, 4); make them alike");
+  CHECK_THROWS_WITH(host::cast(q, x, z, {.mode = rounding::stochastic, .first_row = INT64_MAX}),
+                    "stretto: cast was told that a row is number 9223372036854775807 of the batch; give 0 to 4294967295");
+  CHECK_THROWS_WITH(host::cast(q, x, z, {.mode = rounding::stochastic, .first_row = 4294967295}), "stretto: cast was told that a row is number 4294967296 of the batch; give 0 to 4294967295");
   CHECK_THROWS_WITH(host::cast(q, x, z, {.mode = rounding::stochastic, .first_row = -2}), "stretto: cast was told that a row is number -2 of the batch; give 0 to 4294967295");
   CHECK_THROWS_WITH(host::cast(q, x, z, {.mode = rounding::stochastic, .first_column = -1}), "stretto: cast was told that the first column is number -1; give 0 or more");
 }

@@ -101,6 +101,23 @@ TEST_CASE("dropout of double is the plain loops") {
   CHECK(test::same_bits(a, b));
 }
 
+TEST_CASE("columns at the end of 64 bits are dropped as in plain loops") {
+  test::each_type([](auto t) {
+    using T = decltype(t);
+    const tensor<T, 2> x = test::numbers<T>(shape<2>{{2, 1500}}, 1, 1, 2);
+    for (const std::int64_t before : {1, 6, 700}) {
+      const dropout_options o{.rate = 0.5, .first_row = 4294967294, .first_column = INT64_MAX - before};
+      tensor<T, 2> y(x.extents()), loops(x.extents());
+      reference::dropout(x, loops, o);
+      for (host::isa level : test::levels()) {
+        host::queue q({.most = level});
+        host::dropout(q, x, y, o);
+        CHECK(test::same_bits(y, loops));
+      }
+    }
+  });
+}
+
 TEST_CASE("dropout that can't be is refused") {
   host::queue q;
   tensor<float, 2> x({2, 3}), y({2, 4});
@@ -109,6 +126,7 @@ TEST_CASE("dropout that can't be is refused") {
   for (double rate : {-0.1, 1.0, std::nan("")}) CHECK_THROWS_WITH(host::dropout(q, x, x, {.rate = rate}), "stretto: the rate of dropout is 0 or more and less than 1; correct it");
   CHECK_THROWS_WITH(host::dropout(q, x, x, {.rows = rows}), "stretto: dropout of 2 rows was told where 3 stand; give one number a row, or first_row");
   CHECK_THROWS_WITH(host::dropout(q, x, x, {.first_row = 4294967295}), "stretto: dropout was told that a row is number 4294967296 of the batch; give 0 to 4294967295");
+  CHECK_THROWS_WITH(host::dropout(q, x, x, {.first_row = INT64_MAX}), "stretto: dropout was told that a row is number 9223372036854775807 of the batch; give 0 to 4294967295");
   CHECK_THROWS_WITH(host::dropout(q, x, x, {.first_row = -1}), "stretto: dropout was told that a row is number -1 of the batch; give 0 to 4294967295");
   CHECK_THROWS_WITH(host::dropout(q, x, x, {.first_column = -1}), "stretto: dropout was told that the first column is number -1; give 0 or more");
 }

@@ -165,6 +165,22 @@ TEMPLATE_TEST_CASE("Weights rounded by chance are what the reference makes of th
   }
 }
 
+TEMPLATE_TEST_CASE("Weights at the end of 64 bits are rounded as in plain loops", "", bf16, fp16) {
+  for (const std::int64_t before : {0, 1, 130}) {
+    const weight_rounding r{.stochastic = true, .seed = 5, .first_index = INT64_MAX - before};
+    const sgd_options o{.rate = 0.125};
+    const optimizer_scalars s;
+    world<TestType> loops(300, true);
+    reference::sgd_step<TestType>(loops.gradient, {}, loops.master, loops.weight, &s, o, r);
+    for (host::isa level : test::levels()) {
+      host::queue q({.most = level});
+      world<TestType> got(300, true);
+      host::sgd_step(q, got.gradient, {}, got.master, got.weight, &s, o, r);
+      CHECK(test::same_bits(got.weight, loops.weight));
+    }
+  }
+}
+
 TEST_CASE("A thousand steps of AdamW stay within a millionth of double") {
   constexpr std::int64_t n = 500;
   const adamw_options o{.rate = 1e-3, .decay = 0.01};

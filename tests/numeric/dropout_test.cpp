@@ -32,6 +32,16 @@ TEST_CASE("dropout drops its share and keeps the mean") {
   }
 }
 
+TEST_CASE("columns of dropout beyond 64 bits begin anew") {
+  const tensor<float, 2> ones = test::numbers<float>(shape<2>{{1, 64}}, 1, 1, 1);
+  tensor<float, 2> whole({1, 64}), part({1, 32});
+  const std::int64_t first = INT64_MAX - 31;
+  reference::dropout(ones, whole, {.rate = 0.5, .first_row = INT64_MAX, .first_column = first});
+  reference::dropout(ones.columns(32, 32), part, {.rate = 0.5, .first_row = INT64_MAX, .first_column = INT64_MIN});
+  CHECK(std::memcmp(whole.row(0) + 32, part.data(), 32 * sizeof(float)) == 0);
+  CHECK(dropout_options{.first_row = INT64_MAX}.row(1) == INT64_MIN);
+}
+
 TEST_CASE("dropout differs by seed, step, layer and row") {
   const tensor<float, 2> ones = test::numbers<float>(shape<2>{{1, 64}}, 1, 1, 1);
   const auto with = [&](const dropout_options& o) {

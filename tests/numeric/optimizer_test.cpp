@@ -137,6 +137,8 @@ TEST_CASE("The chance of an element is that of its place in the parameter") {
   int equal = 0;
   for (std::size_t i = 1; i < all.size(); ++i) equal += all[i] == all[i - 1] ? 1 : 0;
   CHECK(equal < 3);
+  const weight_rounding last{.stochastic = true, .seed = 3, .parameter = 7, .first_index = INT64_MAX};
+  CHECK(last.chance(2, 1) == weight_rounding{.stochastic = true, .seed = 3, .parameter = 7, .first_index = INT64_MIN}.chance(2, 0));
   CHECK(whole.chance(2, 0) != whole.chance(3, 0));
   CHECK(whole.chance(2, 0) != weight_rounding{.stochastic = true, .seed = 3, .parameter = 8}.chance(2, 0));
 }

@@ -37,8 +37,10 @@ void cast(queue& q, const tensor_view<X, 2>& x, const tensor_view<To, 2>& y, con
   using From = std::remove_const_t<X>;
   static_assert(real_element<From> && real_element<To>, "stretto: casts are between double, float, bf16 and fp16; give two of them");
   require_one_shape("cast", x, y);
-  if (o.mode == rounding::stochastic)
-    for (const std::int64_t row : {o.first_row, o.first_row + (y.rows() > 0 ? y.rows() - 1 : 0)}) detail::check_place("cast", row, o.first_column);
+  if (o.mode == rounding::stochastic) {
+    detail::check_place("cast", o.first_row, o.first_column);
+    if (y.rows() > 0) detail::check_place("cast", o.first_row + y.rows() - 1, o.first_column);
+  }
   if constexpr (std::is_same_v<From, double> || std::is_same_v<To, double>) {
     reference::cast(x, y, o);
   } else {

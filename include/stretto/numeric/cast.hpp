@@ -28,11 +28,11 @@ struct cast_options {
   std::int64_t first_row = 0;
   std::int64_t first_column = 0;
 
-  /// The chance of an element, in the upper 16 bits: two neighbours share a word.
+  /// The chance of an element, in the upper 16 bits: two neighbours share a word. Places beyond 64 bits begin anew.
   constexpr std::uint32_t chance(std::int64_t row, std::int64_t column) const {
-    const random_stream r{stream.seed, stream.step, static_cast<std::uint32_t>(first_row + row), stream.layer};
-    const std::int64_t at = first_column + column;
-    return r.bits(at / 2) >> (at % 2 * 16) << 16;
+    const random_stream r{stream.seed, stream.step, static_cast<std::uint32_t>(first_row) + static_cast<std::uint32_t>(row), stream.layer};
+    const std::uint64_t at = static_cast<std::uint64_t>(first_column) + static_cast<std::uint64_t>(column);
+    return r.bits(static_cast<std::int64_t>(at / 2)) >> (at % 2 * 16) << 16;
   }
 };
 

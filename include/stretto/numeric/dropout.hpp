@@ -22,7 +22,9 @@ struct dropout_options {
   std::int64_t first_column = 0;  ///< and the first column
   tensor_view<const std::int64_t, 1> rows = {};  ///< where each row stands, instead of first_row
 
-  constexpr std::int64_t row(std::int64_t i) const { return rows.empty() ? first_row + i : rows[i]; }
+  /// Where a row and a column of the view stand. Beyond 64 bits they begin anew: they are but keys of random numbers.
+  constexpr std::int64_t row(std::int64_t i) const { return rows.empty() ? static_cast<std::int64_t>(static_cast<std::uint64_t>(first_row) + static_cast<std::uint64_t>(i)) : rows[i]; }
+  constexpr std::int64_t column(std::int64_t j) const { return static_cast<std::int64_t>(static_cast<std::uint64_t>(first_column) + static_cast<std::uint64_t>(j)); }
   constexpr random_stream stream_of(std::int64_t i) const { return {stream.seed, stream.step, static_cast<std::uint32_t>(row(i)), stream.layer}; }
 };
 
@@ -35,7 +37,7 @@ void dropout(reads<T, 2> x, const tensor_view<T, 2>& y, const dropout_options& o
   const C scale = static_cast<C>(1 / (1 - o.rate));
   for (std::int64_t i = 0; i < y.rows(); ++i) {
     const random_stream r = o.stream_of(i);
-    for (std::int64_t j = 0; j < y.columns(); ++j) y(i, j) = r.keeps(o.first_column + j, o.rate) ? static_cast<T>(static_cast<C>(x(i, j)) * scale) : T(0);
+    for (std::int64_t j = 0; j < y.columns(); ++j) y(i, j) = r.keeps(o.column(j), o.rate) ? static_cast<T>(static_cast<C>(x(i, j)) * scale) : T(0);
   }
 }
 

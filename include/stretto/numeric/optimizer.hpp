@@ -69,10 +69,10 @@ struct weight_rounding {
   /// The bits for one step. No sample has that number, so no mask of dropout has these.
   constexpr random_stream stream(std::int64_t count) const { return {seed, static_cast<std::uint32_t>(count), 0xffffffffu, parameter}; }
 
-  /// The chance of an element of the run, in the upper 16 bits: two neighbours share a word.
+  /// The chance of an element of the run, in the upper 16 bits: two neighbours share a word. Places beyond 64 bits begin anew.
   constexpr std::uint32_t chance(std::int64_t count, std::int64_t element) const {
-    const std::int64_t at = first_index + element;
-    return stream(count).bits(at / 2) >> (at % 2 * 16) << 16;
+    const std::uint64_t at = static_cast<std::uint64_t>(first_index) + static_cast<std::uint64_t>(element);
+    return stream(count).bits(static_cast<std::int64_t>(at / 2)) >> (at % 2 * 16) << 16;
   }
 };
 

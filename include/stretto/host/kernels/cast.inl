@@ -29,12 +29,13 @@ void cast_by_chance_runs(const cast_arguments<From, To>& a, std::int64_t first, 
   each_run(a.blocks, first, last, [&](std::int64_t row, std::int64_t column, std::int64_t count) {
     const From* x = a.x + row * a.x_gap + column;
     To* y = a.y + row * a.y_gap + column;
-    for (std::int64_t element = a.options.first_column + column, end = element + count; element < end;) {
-      const std::int64_t n = end - element < drawn.room ? end - element : drawn.room;
+    auto element = static_cast<std::uint64_t>(a.options.first_column) + static_cast<std::uint64_t>(column);
+    for (std::int64_t left = count; left > 0;) {
+      const std::int64_t n = left < drawn.room ? left : drawn.room;
       drawn.draw(static_cast<std::uint32_t>(a.options.first_row + row), element / 2, n / 2 + 1, x);
-      const std::int64_t half = 2 * drawn.offset + element % 2;  // of a word, the first element's
+      const std::int64_t half = 2 * drawn.offset + static_cast<std::int64_t>(element % 2);  // of a word, the first element's
       write_row<false>(y, n, a.blocks.streams, [&](std::int64_t i, auto get) { return rounded_by_chance<To>(get(x + i), load_halves(drawn.words, half + i)); });
-      element += n, x += n, y += n;
+      element += static_cast<std::uint64_t>(n), x += n, y += n, left -= n;
     }
   });
 }

@@ -13,12 +13,13 @@ void drop_runs(const dropout_arguments<T>& a, std::int64_t first, std::int64_t l
     const std::uint32_t sample = a.options.stream_of(row).sample;
     const ints last_dropped = set_ints(a.last_dropped);
     const lanes scale = set(a.scale);
-    for (std::int64_t element = a.options.first_column + column, end = element + count; element < end;) {
-      const std::int64_t n = end - element < drawn.room ? end - element : drawn.room;
+    auto element = static_cast<std::uint64_t>(a.options.first_column) + static_cast<std::uint64_t>(column);
+    for (std::int64_t left = count; left > 0;) {
+      const std::int64_t n = left < drawn.room ? left : drawn.room;
       drawn.draw(sample, element, n, x);
       write_row<pairs>(y, n, a.rows.blocks.streams,
                        [&](std::int64_t i, auto get) { return select(less_ints(last_dropped, drawn.at(i, get)), mul(get(x + i), scale), zero()); });
-      element += n, x += n, y += n;
+      element += static_cast<std::uint64_t>(n), x += n, y += n, left -= n;
     }
   });
 }

@@ -99,9 +99,10 @@ void step_weights(const optimizer_arguments& given, std::int64_t first, std::int
     constexpr std::int64_t piece = 128;  // few, so that drawing and memory overlap
     random_words<false> drawn(a.chance);
     while (a.stochastic && i < last) {
-      const std::int64_t element = a.first_index + i, rest = piece - element % piece, end = i + rest < last ? i + rest : last;
-      drawn.draw(a.chance.sample, element / 2, (element % 2 + end - i + 1) / 2, a.gradient + i);
-      const std::int64_t half = 2 * drawn.offset + element % 2 - i;  // of a word, that of element 0
+      const std::uint64_t element = static_cast<std::uint64_t>(a.first_index) + static_cast<std::uint64_t>(i);
+      const std::int64_t rest = piece - static_cast<std::int64_t>(element % piece), end = i + rest < last ? i + rest : last, odd = static_cast<std::int64_t>(element % 2);
+      drawn.draw(a.chance.sample, element / 2, (odd + end - i + 1) / 2, a.gradient + i);
+      const std::int64_t half = 2 * drawn.offset + odd - i;  // of a word, that of element 0
       for (; i + width <= end; i += width) step_elements<true, Mastered, true, T>(a, rule, scale, i, width, drawn.words, half + i);
       if (i < end) step_elements<false, Mastered, true, T>(a, rule, scale, i, end - i, drawn.words, half + i);
       i = end;

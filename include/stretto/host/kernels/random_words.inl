@@ -21,12 +21,12 @@ struct random_words {
 
   /// n elements of a sample, at most `room`. Meanwhile the numbers at `ahead` come into the cache.
   template <class T>
-  void draw(std::uint32_t sample, std::int64_t element, std::int64_t n, const T* ahead) {
-    offset = element % 4;
+  void draw(std::uint32_t sample, std::uint64_t element, std::int64_t n, const T* ahead) {
+    offset = static_cast<std::int64_t>(element % 4);
     std::uint32_t places[width], steps[width];
     for (int i = 0; i < blocks; ++i) {
       // Where words are to be in order wide_zip takes blocks from both halves of a vector.
-      const std::uint64_t at = static_cast<std::uint64_t>(element / 4 + (Pairs ? i : i / 2 + i % 2 * (blocks / 2)));
+      const std::uint64_t at = element / 4 + static_cast<std::uint64_t>(Pairs ? i : i / 2 + i % 2 * (blocks / 2));
       places[2 * i] = static_cast<std::uint32_t>(at), places[2 * i + 1] = static_cast<std::uint32_t>(at >> 32);
       steps[2 * i] = blocks, steps[2 * i + 1] = 0;
     }
