@@ -83,6 +83,13 @@ TEST_CASE("The norm of several runs adds them in order") {
   const tensor<double, 1> d = test::numbers<double, 1>({{5000}}, 6);
   const tensor_view<double, 1> wide[] = {d};
   CHECK(host::gradient_norm<double>(q, {wide, 1}).norm == reference::gradient_norm<double>({wide, 1}).norm);
+  d[17] = 1e200;
+  CHECK(host::sum_of_squares<double>(q, d).found_not_finite);
+  CHECK(host::gradient_norm<double>(q, {wide, 1}).found_not_finite);
+  d[17] = 1.2e154;
+  const tensor_view<double, 1> twice[] = {d, d};
+  CHECK_FALSE(host::gradient_norm<double>(q, {twice, 1}).found_not_finite);
+  CHECK(host::gradient_norm<double>(q, {twice, 2}).found_not_finite);
   x[7000] = std::numeric_limits<float>::quiet_NaN();
   CHECK(host::gradient_norm<float>(q, {runs, 3}).found_not_finite);
 }

@@ -51,11 +51,17 @@ TEST_CASE("Of several runs the norm is that of one") {
   CHECK_FALSE(g.found_not_finite);
 }
 
-TEST_CASE("What isn't finite is found, and a sum that is too large isn't that") {
+TEST_CASE("What isn't finite is found, and a sum that is too large, too") {
   tensor<double, 1> x({5000});
   x[4999] = 1e200;
   CHECK(reference::sum_of_squares(x).sum == std::numeric_limits<double>::infinity());
+  CHECK(reference::sum_of_squares(x).found_not_finite);
+  x[4999] = 1e150;
   CHECK_FALSE(reference::sum_of_squares(x).found_not_finite);
+  x[4999] = 1.2e154;
+  const tensor_view<double, 1> twice[] = {x, x};
+  CHECK_FALSE(reference::gradient_norm<double>({twice, 1}).found_not_finite);
+  CHECK(reference::gradient_norm<double>({twice, 2}).found_not_finite);
   x[4500] = -std::numeric_limits<double>::infinity();
   CHECK(reference::sum_of_squares(x).found_not_finite);
   x[4500] = std::numeric_limits<double>::quiet_NaN();

@@ -77,7 +77,7 @@ gradient_size gradient_norm(queue& q, const view<const tensor_view<T, 1>>& runs)
     sum += s.sum;
     found |= s.found_not_finite;
   }
-  return {std::sqrt(sum), found};
+  return {std::sqrt(sum), found || !std::isfinite(sum)};
 }
 
 }  // namespace stretto::inline v0::host

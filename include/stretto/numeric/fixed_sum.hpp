@@ -33,7 +33,7 @@ inline double add_in_order(tensor_view<const double, 1> block_sums, double befor
 /// What a pass over numbers finds.
 struct square_sum {
   double sum = 0;
-  bool found_not_finite = false;  ///< an infinity, or what is no number
+  bool found_not_finite = false;  ///< an infinity, or what is no number, in the numbers or as their sum
 };
 
 /// What a pass over all gradients finds.
@@ -99,8 +99,8 @@ square_sum sum_of_squares(const tensor_view<T, 1>& x) {
     const tensor_view<T, 1> block = x.part(0, first, first + fixed_block < x.size() ? fixed_block : x.size() - first);
     block_sums_of_squares(block, {&one, {{1}}});
     all.sum += one;
-    for (std::int64_t i = 0; i < block.size(); ++i) all.found_not_finite |= !std::isfinite(static_cast<double>(block[i]));
   }
+  all.found_not_finite = !std::isfinite(all.sum);  // what isn't finite leaves no finite sum of squares
   return all;
 }
 
@@ -114,7 +114,7 @@ gradient_size gradient_norm(const view<const tensor_view<T, 1>>& runs) {
     sum += s.sum;
     found |= s.found_not_finite;
   }
-  return {std::sqrt(sum), found};
+  return {std::sqrt(sum), found || !std::isfinite(sum)};
 }
 
 }  // namespace reference
