@@ -145,15 +145,22 @@ TEST_CASE("The delta of attention is the sum of outputs times their gradients") 
 
 TEST_CASE("More keys than sums fit the scratch memory give the same bits") {
   for (host::isa level : attention_levels()) {
-    const attention_case c{20, 900, 1, 1, 256, {.window = 100}, {.offset = 640}};  // sums for 640 keys fit
+    const attention_case c{20, 900, 1, 1, 256, {.window = 100}, {.offset = 640}};
     const sample<bf16> in(c);
-    host::queue q({.most = level});
-    const auto got = in.backward<bf16>(q, c.at_queries, {}, c.options);
-    const auto sums = in.backward<float>(q, c.at_queries, {}, c.options);
+    host::queue all({.most = level});
+    const auto sums = in.backward<float>(all, c.at_queries, {}, c.options);
     const auto rounded = [](const tensor<float, 3>& t) { return as<bf16>(t); };
-    CHECK(same_bits(got.queries, rounded(sums.queries)));
-    CHECK(same_bits(got.keys, rounded(sums.keys)));
-    CHECK(same_bits(got.values, rounded(sums.values)));
+    for (const std::int64_t scratch : {806912, 1 << 20, 2 << 20, 4 << 20}) {  // sums for 64, 128, 640 and all keys fit
+      host::queue q({.most = level, .scratch_bytes = scratch});
+      CHECK(q.scratch_bytes() == scratch);
+      const auto got = in.backward<bf16>(q, c.at_queries, {}, c.options);
+      CHECK(same_bits(got.queries, rounded(sums.queries)));
+      CHECK(same_bits(got.keys, rounded(sums.keys)));
+      CHECK(same_bits(got.values, rounded(sums.values)));
+    }
+    host::queue less({.most = level, .scratch_bytes = 4096});
+    CHECK_THROWS_WITH(in.backward<bf16>(less, c.at_queries, {}, c.options),
+                      "stretto: attention_backward needs 805888 bytes of scratch memory for each thread, and the queue has 4096; make it with scratch_bytes = 805888");
   }
 }
 

@@ -10,7 +10,7 @@
 // What is shared between threads are heads of keys, and each gradient is summed over queries, or keys, in order: the bits
 // don't hang on the number of threads, nor on other documents.
 // Cost: 5 products of tiles, where forward has 2. Of bf16 and fp16 gradients that aren't float, 7, where there are more keys
-// than sums fit the 2 MiB of scratch memory: 3,400 at head size 64, 1,600 at 128.
+// than sums fit the queue's scratch memory, with the same bits: in 4 MiB, as queues have, 7,700 at head size 64, 3,700 at 128.
 // Source: Dao et al., FlashAttention, NeurIPS 2022.
 #pragma once
 
@@ -68,8 +68,9 @@ void attention_backward(queue& q, reads<V, 3> queries, reads<V, 3> keys, reads<V
     const std::int64_t d = queries.extent(2), count = keys.extent(0), fixed = attention_backward_scratch(d), bytes_each = static_cast<std::int64_t>(sizeof(float));
     std::int64_t at_once = 0;
     if constexpr (!std::is_same_v<G, float>) {
-      const std::int64_t fit = ((std::int64_t{2} << 20) / bytes_each - fixed) / (2 * attention_padded(d));
-      at_once = count < fit ? count : fit;
+      const std::int64_t fit = (q.scratch_bytes() / bytes_each - fixed) / (2 * attention_padded(d));
+      at_once = fit < attention_keys ? attention_keys : fit;  // a tile of keys at least
+      at_once = count < at_once ? count : at_once;
     }
     q.need_scratch((fixed + at_once * 2 * attention_padded(d)) * bytes_each, "attention_backward");
     const attention_backward_arguments<T, G> a{queries, keys, values, d_output, lse, delta, of_queries, of_keys, detail::attention_rule_of(o, d), d_queries, d_keys, d_values, at_once};
