@@ -98,7 +98,8 @@ class queue {
     if (o.scratch_bytes < 0) throw error("stretto: a queue can't have less than no scratch memory; give scratch_bytes of 0 or more");
     const std::int64_t most = INT64_MAX / (o.threads > 1 ? o.threads : 1) / 4096 * 4096;
     if (o.scratch_bytes > most)
-      throw error(text("stretto: a queue can't have ", o.scratch_bytes, " bytes of scratch memory for each thread where threads is ", o.threads, "; give scratch_bytes of at most ", most).str());
+      throw error(text("stretto: a queue can't have ", o.scratch_bytes, " bytes of scratch memory for each thread where threads is ", o.threads,
+                       "; give scratch_bytes of at most ", most).str());
     return (o.scratch_bytes + 4095) / 4096 * 4096;
   }
 
