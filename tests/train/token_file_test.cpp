@@ -238,7 +238,7 @@ TEST_CASE("a file of tokens that was written is read back") {
     const token_file f(dir / "w.bin");
     CHECK(f.format() == format);
     CHECK(all_of(f) == std::vector<std::int64_t>(tokens.begin(), tokens.end()));
-    CHECK_THROWS_WITH(w.finish(), "stretto: file '" + (dir / "w.bin") + "' is finished already; open another writer");
+    CHECK_THROWS_WITH(w.finish(), "stretto: file '" + (dir / "w.bin") + "' is finished already, or couldn't be written; open it anew");
   }
 }
 
