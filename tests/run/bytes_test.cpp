@@ -125,7 +125,7 @@ TEST_CASE("a dry run foretells what binding asks for and what a step sends") {
   CHECK(whole.kept == 4 * (3 * row_bytes + 2 * saved_block + saved_head));
   CHECK(whole.workspace == 3 * row_bytes + 8 + 8);  // three gradients; the loss and its gradient
   CHECK(whole.objects == 0);
-  const dry_rank again = dry_run(chain, cut::of({4}), one, true).ranks[0];
+  const dry_rank again = dry_run(chain, cut::of({4}), one, {.recompute_all = true}).ranks[0];
   CHECK(again.kept == 0);
   CHECK(again.workspace == 2 * (3 * row_bytes + 8) + 2 * saved_block + saved_head);
   CHECK(std::string(to_table(dry_run(chain, cut::of({2, 2}), make_plan(gpipe{}, {.ranks = 2, .micro_batches = 4}))).str()).find("\n all ") != std::string::npos);

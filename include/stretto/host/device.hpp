@@ -13,6 +13,7 @@
 
 #include <stretto/host/packed_matrix.hpp>
 #include <stretto/host/queue.hpp>
+#include <stretto/host/tools.hpp>
 #include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0::host {
@@ -20,6 +21,10 @@ namespace stretto::inline v0::host {
 struct device {
   using memory = host_memory;
   using queue = host::queue;
+  using tools = host::tools;
+  using options = queue_options;
+  template <class C>
+  using product_options = host::product_options<C>;
   template <class T, int Rank>
   using tensor = stretto::tensor<T, Rank, memory>;
   template <class T, int Rank>

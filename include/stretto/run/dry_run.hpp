@@ -4,8 +4,8 @@
 //
 //     const dry_report d = dry_run(model, cut, plan);       d.ranks[2].kept, d.total().sent_bytes, …
 //     std::printf("%s", to_table(d).c_str());
-//         rank   parameters         kept    workspace      objects     messages         sent
-//            0        4096 B      1536 B        128 B        256 B           16       2048 B
+//         rank   parameters    optimizer         kept    workspace      objects     messages         sent
+//            0        4096 B       4096 B       1536 B        128 B        256 B           16       2048 B
 // Sizes are those of the largest shapes. Layers are made one at a time, to be looked at. What a layer saves is counted where
 // its type says it: trivially copyable, values<T>, a container with data() and size(), or with a member bytes().
 // Cost: making each layer once, and lowering the plan.
@@ -17,6 +17,7 @@
 #include <stretto/plan/check.hpp>
 #include <stretto/plan/lower.hpp>
 #include <stretto/run/flow_maker.hpp>
+#include <stretto/run/rank_tools.hpp>
 #include <stretto/run/stage.hpp>
 #include <stretto/stage/parameters.hpp>
 
@@ -24,14 +25,21 @@ namespace stretto::inline v0 {
 
 /// Bytes of one rank, or of all.
 struct dry_rank {
-  std::int64_t parameters = 0;  ///< values and gradients
+  std::int64_t parameters = 0;  ///< values and gradients, and what layers keep of their own
+  std::int64_t optimizer = 0;   ///< what it keeps beside parameters
   std::int64_t kept = 0;        ///< slots: what stages keep of micro-batches
-  std::int64_t workspace = 0;   ///< gradients, and what is recomputed
+  std::int64_t workspace = 0;   ///< gradients, what is recomputed, and the tools of the rank's layers
   std::int64_t objects = 0;     ///< of the channels that it sends through
   std::int64_t messages = 0;    ///< sent in a step
   std::int64_t sent_bytes = 0;  ///< likewise
 
-  std::int64_t memory() const { return parameters + kept + workspace + objects; }
+  std::int64_t memory() const { return parameters + optimizer + kept + workspace + objects; }
+};
+
+/// How the pipeline would be bound.
+struct dry_options {
+  bool recompute_all = false;  ///< as in pipeline_options
+  int states = 0;              ///< numbers that the optimizer keeps beside a parameter: Optimizer::states
 };
 
 struct dry_report {
@@ -39,7 +47,7 @@ struct dry_report {
   dry_rank total() const {
     dry_rank sum;
     for (const dry_rank& r : ranks) {
-      sum.parameters += r.parameters, sum.kept += r.kept, sum.workspace += r.workspace;
+      sum.parameters += r.parameters, sum.optimizer += r.optimizer, sum.kept += r.kept, sum.workspace += r.workspace;
       sum.objects += r.objects, sum.messages += r.messages, sum.sent_bytes += r.sent_bytes;
     }
     return sum;
@@ -50,11 +58,11 @@ namespace detail {
 
 /// What is known of a layer without running it.
 struct layer_sizes {
-  std::int64_t parameters = 0, output = 0, saved = 0, carry = 0, given = 0, gradient = 0, given_gradient = 0;
+  std::int64_t parameters = 0, trained = 0, output = 0, saved = 0, carry = 0, given = 0, gradient = 0, given_gradient = 0;
 };
 
-template <class Model>
-layer_sizes sizes_of(const Model& m, int l) {
+template <class Model, class Look>
+layer_sizes sizes_of(const Model& m, int l, Look&& look) {
   layer_sizes s;
   void (*drop)(void*) = nullptr;
   void* layer = m.make(l, &drop);
@@ -75,7 +83,13 @@ layer_sizes sizes_of(const Model& m, int l) {
   measure(row.carry, nullptr, s.carry, nullptr);
   parameter_list list(l);
   row.parameters(layer, list);
-  for (const parameter& p : list.all()) s.parameters += p.count * (p.type == number_type::float32 ? 4 : 8) * (p.gradient != nullptr ? 2 : 1);
+  for (const parameter& p : list.all()) {
+    const std::int64_t bytes = p.count * (p.type == number_type::float32 ? 4 : 8);
+    s.parameters += bytes * (p.gradient != nullptr ? 2 : 1);
+    s.trained += p.gradient != nullptr ? bytes : 0;
+  }
+  look(row, layer);  // which may make something of its own
+  s.parameters += row.own_bytes(layer);
   drop(layer);
   return s;
 }
@@ -84,27 +98,39 @@ layer_sizes sizes_of(const Model& m, int l) {
 
 /// What the pipeline of these would ask for. Throws stretto::error as binding would.
 template <class Model>
-dry_report dry_run(const Model& m, const cut& c, const plan_view& order, bool recompute_all = false) {
+dry_report dry_run(const Model& m, const cut& c, const plan_view& order, const dry_options& how = {}) {
   check_cut(c, m, order);
   require(check(order));
-  const model_links links = links_of(m, c, recompute_all);
+  const model_links links = links_of(m, c, how.recompute_all);
   const bool trains = order.passes->has(pass::backward_weight);
   const runnable_plan added = make_runnable(order, {.update = trains, .together = false, .skips = links.pairs});
   const flow f = make_flow(lower(added.order), added, links);
   std::vector<detail::layer_sizes> sizes;
-  for (int l = 0; l < m.size(); ++l) sizes.push_back(detail::sizes_of(m, l));
+  std::vector<detail::rank_tools> tools(static_cast<std::size_t>(order.ranks));
+  const auto does = [&](int r, int stage) {
+    for (const stage_room& s : f.ranks[static_cast<std::size_t>(r)].stages)
+      if (s.stage == stage) return true;
+    return false;
+  };
+  for (int l = 0; l < m.size(); ++l)
+    sizes.push_back(detail::sizes_of(m, l, [&](const layer_row& row, void* layer) {
+      for (int r = 0; r < order.ranks; ++r)
+        if (does(r, c.stage_of(l))) tools[static_cast<std::size_t>(r)].take_in(row, layer);
+    }));
   const auto of = [&](int l) -> const detail::layer_sizes& { return sizes[static_cast<std::size_t>(l)]; };
   dry_report out;
   out.ranks.resize(static_cast<std::size_t>(order.ranks));
   for (int r = 0; r < order.ranks; ++r) {
     dry_rank& rank = out.ranks[static_cast<std::size_t>(r)];
+    rank.workspace += tools[static_cast<std::size_t>(r)].bytes();
     for (const stage_room& s : f.ranks[static_cast<std::size_t>(r)].stages) {
       const int first = c.first(s.stage), last = c.last(s.stage);
-      const detail::stage_shape shape(m, c, s.stage, links, recompute_all);
+      const detail::stage_shape shape(m, c, s.stage, links, how.recompute_all);
       for (int l = first; l < last; ++l) {
         const auto k = static_cast<std::size_t>(l - first);
         const detail::layer_sizes& z = of(l);
         rank.parameters += z.parameters;
+        rank.optimizer += z.trained * (trains ? how.states : 0);
         rank.kept += s.slots * ((shape.keeps_output(k, trains) ? z.output : 0) + (shape.keeps_saved(k, trains) ? z.saved : 0) + (shape.given_inside(k) ? z.given : 0)) +
                      s.carries * z.carry;
         rank.workspace += s.workspaces * ((shape.spares_output(k, trains) ? z.output : 0) +
@@ -134,13 +160,13 @@ inline text to_table(const dry_report& d) {
   };
   const auto cell = [&](std::int64_t n, int width, const char* behind) { right(text(n, behind).str(), width); };
   const auto row = [&](const dry_rank& r) {
-    for (std::int64_t bytes : {r.parameters, r.kept, r.workspace, r.objects}) cell(bytes, 15, " B");
+    for (std::int64_t bytes : {r.parameters, r.optimizer, r.kept, r.workspace, r.objects}) cell(bytes, 15, " B");
     cell(r.messages, 11, "");
     cell(r.sent_bytes, 15, " B");
     t.add("\n");
   };
   t.add("rank");
-  for (const char* title : {"parameters", "kept", "workspace", "objects"}) right(title, 15);
+  for (const char* title : {"parameters", "optimizer", "kept", "workspace", "objects"}) right(title, 15);
   right("messages", 11);
   right("sent", 15);
   t.add("\n");

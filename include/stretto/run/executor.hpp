@@ -16,6 +16,7 @@
 
 #include <stretto/plan/diagnose.hpp>
 #include <stretto/run/binding.hpp>
+#include <stretto/run/rank_tools.hpp>
 #include <stretto/stage/context.hpp>
 
 namespace stretto::inline v0::detail {
@@ -53,9 +54,27 @@ struct run_settings {
 template <class Transport, class Optimizer>
 class executor {
  public:
-  executor(Transport& t, int rank, const parameter_board& board) : t_(t), rank_(rank), board_(board) {}
+  executor(Transport& t, int rank, const parameter_board& board, std::vector<bound_stage>& stages) : t_(t), rank_(rank), board_(board), stages_(stages) {
+    for (bound_stage& s : stages_)
+      for (std::size_t k = 0; k < s.layers.size(); ++k) tools_.take_in(*s.rows[k], s.layers[k]);
+  }
 
   std::vector<local_parameter> parameters;
+
+  /// Takes a parameter of this rank, with room for what the optimizer keeps of it.
+  const parameter& own(const parameter& one, int row) {
+    local_parameter p;
+    p.what = one, p.what.rank = rank_;
+    p.row = row;
+    const auto n = static_cast<std::size_t>(one.gradient != nullptr ? one.count : 0);
+    if (one.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));
+    else p.wide.assign(Optimizer::states, std::vector<double>(n, 0.0));
+    parameters.push_back(std::move(p));
+    return parameters.back().what;
+  }
+
+  /// Layers are told that their weights have changed before the next run. Any thread may say so.
+  void weights_changed() { stale_.store(true, std::memory_order_relaxed); }
 
   /// One step of a binding. The entry that is at work is noted, for who has to say what went wrong.
   void run(binding<Transport>& b, const step_request& q, const Optimizer& optimizer, const run_settings& how) {
@@ -65,6 +84,7 @@ class executor {
     f_ = &b.tables.ranks[static_cast<std::size_t>(rank_)];
     times_ = how.records ? room_->times.data() + (q.index % kept_steps) * b.work.order(rank_).count : nullptr;
     if (q.clears && b.trains) clear();
+    if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
     bool published = false;
     for (const work_item& item : f_->items) {
       now_.store(&item, std::memory_order_relaxed);
@@ -167,6 +187,7 @@ class executor {
       c.normalizer = q_->normalizer;
       c.seed = how_->seed;
       c.feeds = how_->feeds;
+      c.all_tools = tools_.all();
       const bool whole = w.kind == work::backward;
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
       if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
@@ -185,6 +206,20 @@ class executor {
       times_[w.entry].start = clock_now();
     }
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
+  }
+
+  /// Layers that make something of their weights make it anew.
+  void tell_layers() {
+    context_ = {};
+    context_.rank = rank_, context_.share.step = q_->step, context_.seed = how_->seed, context_.training = run_->trains, context_.all_tools = tools_.all();
+    for (bound_stage& s : stages_)
+      for (std::size_t k = 0; k < s.layers.size(); ++k) {
+        if (s.rows[k]->weights_changed == nullptr) continue;
+        context_.stage = s.stage, context_.layer = s.first_layer + static_cast<int>(k);
+        in_layers_ = true;
+        s.rows[k]->weights_changed(s.layers[k], context_);
+        in_layers_ = false;
+      }
   }
 
   void clear() {
@@ -229,6 +264,7 @@ class executor {
       if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale, of);
       else step_of(p, p.wide, static_cast<double*>(p.what.gradient), scale, of);
     }
+    tell_layers();
   }
 
   template <class T, class Of>
@@ -245,6 +281,9 @@ class executor {
   context context_{};
   bool in_layers_ = false;
   const parameter_board& board_;
+  std::vector<bound_stage>& stages_;
+  rank_tools tools_;
+  std::atomic<bool> stale_ = true;
   const Optimizer* optimizer_ = nullptr;
   binding<Transport>* run_ = nullptr;
   std::atomic<const binding<Transport>*> b_ = nullptr;  // the same, for who watches

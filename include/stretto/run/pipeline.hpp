@@ -99,6 +99,11 @@ class pipeline {
 
   /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
+  /// Layers are told that somebody has changed their weights, before the next run.
+  void weights_changed() {
+    for (rank_state& r : ranks_)
+      if (r.work) r.work->weights_changed();
+  }
 
   /// The program that step() runs, or run() of an order.
   const program& steps(int order = 0) const {
@@ -250,16 +255,10 @@ class pipeline {
     for (int r = 0; r < v.ranks; ++r) {
       if (!transport_.local(r)) continue;
       rank_state& rank = ranks_[static_cast<std::size_t>(r)];
-      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_);
+      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
-        detail::local_parameter p;
-        p.what = own[static_cast<std::size_t>(r)][i], p.what.rank = r;
-        p.row = board_.find(r, static_cast<int>(i));
-        const auto n = static_cast<std::size_t>(p.what.gradient != nullptr ? p.what.count : 0);
-        if (p.what.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));
-        else p.wide.assign(Optimizer::states, std::vector<double>(n, 0.0));
-        by_row.emplace_back(p.row, p.what);
-        rank.work->parameters.push_back(std::move(p));
+        const int row = board_.find(r, static_cast<int>(i));
+        by_row.emplace_back(row, rank.work->own(own[static_cast<std::size_t>(r)][i], row));
       }
     }
     for (int i = 0; i < board_.count(); ++i)

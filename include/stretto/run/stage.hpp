@@ -55,6 +55,7 @@ class stage_shape {
     const auto inside = [&](int l) { return l >= first_layer && l < c.last(number); };
     for (int l = first_layer; l < c.last(number); ++l) {
       rows.push_back(&model.row(l));
+      names_.push_back(model.note(l).name);
       again_.push_back(recompute_all || model.note(l).recomputed);
     }
     given_out_.resize(rows.size());
@@ -121,11 +122,15 @@ class stage_shape {
   const taken& taken_from(std::size_t k) const { return taken_from_[k]; }
   bool again(std::size_t k) const { return again_[k]; }
 
+ protected:
+  const label& name(std::size_t k) const { return names_[k]; }
+
  private:
   std::size_t index(int layer) const { return static_cast<std::size_t>(layer - first_layer); }
 
   bool whole_ = false;  // everything is done again
   std::vector<bool> again_;
+  std::vector<label> names_;
   std::vector<std::vector<int>> given_out_;
   std::vector<std::vector<taker>> takers_;
   std::vector<taken> taken_from_;
@@ -151,7 +156,7 @@ class bound_stage : public stage_shape {
 
   void parameters(parameter_list& list) {
     for (std::size_t k = 0; k < rows.size(); ++k) {
-      list.layer(first_layer + static_cast<int>(k));
+      list.layer(first_layer + static_cast<int>(k), name(k));
       rows[k]->parameters(layers[k], list);
     }
   }

@@ -5,6 +5,7 @@
 //
 //     view<const int> labels = context.feed<int>("labels");          this micro-batch's share, asked for only here
 //     random_stream r = context.random(row);                         keyed by seed, step, sample and layer
+//     host::tools& t = context.tools<host::tools>();                 what the layers of a rank share, where they name it as tools
 // A context lives for one call. Whatever changes between steps is read through it, never kept.
 #pragma once
 
@@ -82,6 +83,16 @@ class feed_source {
 
 }  // namespace detail
 
+namespace detail {
+
+/// An object of which every rank has one.
+struct rank_tool {
+  const char* type = nullptr;  // its name, as the compiler writes it
+  void* object = nullptr;
+};
+
+}  // namespace detail
+
 /// What a layer's functions get as their first argument.
 class context {
  public:
@@ -112,7 +123,19 @@ class context {
     throw error(text("stretto: layer ", layer, " asks for feed '", name, "', which the pipeline hasn't; give it with feed<T>(name, function)").str());
   }
 
+  /// The rank's tools of that type, which it shares with the other layers there that name the type as tools.
+  template <class T>
+  T& tools() const {
+    constexpr const char* type = detail::type_words<T>();
+    for (const auto& t : all_tools)
+      if (t.type == type) return *static_cast<T*>(t.object);
+    for (const auto& t : all_tools)  // the same name from another translation unit
+      if (std::string_view(t.type) == type) return *static_cast<T*>(t.object);
+    throw error(text("stretto: layer ", layer, " asks for tools that no layer of rank ", rank, " names; add using tools = their type to the layer").str());
+  }
+
   view<const detail::feed_source> feeds;
+  view<const detail::rank_tool> all_tools;
 };
 
 }  // namespace stretto::inline v0

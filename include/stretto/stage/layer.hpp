@@ -14,6 +14,10 @@
 //                            [saved&,] [carry&]);                               where it has parameters
 //       void parameters(auto&& visit) { visit("weight", weight, weight_gradient); }
 //       output make_output() const;       and make_saved, make_carry, make_given: in the largest shape, where output{} won't do
+//       using tools = …;                  what it shares with the other layers of its rank: a queue, room for what lives within a call;
+//       void reserve(tools&);             asks it for room when the pipeline is bound; context.tools<tools>() is it while it works
+//       void weights_changed(context&);   before the first pass, and after every update: what is made of weights is made anew here
+//       std::int64_t bytes() const;       what it keeps of its own besides parameters, for the forecast of memory
 //     };
 // A layer that can't split its backward has one `backward` with the arguments of backward_input. Inputs, gradients and
 // saved keep value and address until the micro-batch's weight pass. With `static constexpr bool keeps_input = false` the
@@ -103,6 +107,12 @@ template <class L>
 struct taken_type<L> { using type = typename L::taken; };
 
 template <class L>
+struct tools_type { using type = nothing; };
+template <class L>
+  requires requires { typename L::tools; }
+struct tools_type<L> { using type = typename L::tools; };
+
+template <class L>
 constexpr bool says_frozen() {
   if constexpr (requires { L::frozen; }) return static_cast<bool>(L::frozen);
   else return false;
@@ -124,6 +134,10 @@ struct layer_traits {
   using carry = typename detail::carry_type<L>::type;
   using given = typename detail::given_type<L>::type;
   using taken = typename detail::taken_type<L>::type;
+  using tools = typename detail::tools_type<L>::type;
+  static constexpr bool has_tools = !std::is_same_v<tools, nothing>;
+  static constexpr bool reserves = requires(L& l, tools& t) { l.reserve(t); };
+  static constexpr bool follows_weights = requires(L& l, context& c) { l.weights_changed(c); };
   static constexpr bool saves = !std::is_same_v<saved, nothing>;
   static constexpr bool carries = !std::is_same_v<carry, nothing>;
   static constexpr bool gives = !std::is_same_v<given, nothing>;
@@ -185,6 +199,8 @@ constexpr bool is_layer() {
   static_assert(fixed_size<typename t::saved> || requires(L& l) { l.make_saved(); }, "stretto: a layer that saves values has saved make_saved() const, for the largest shape; add it");
   static_assert(fixed_size<typename t::given> || requires(L& l) { l.make_given(); },
                 "stretto: a layer that gives values to a skip connection has given make_given() const, for the largest shape; add it");
+  static_assert(!t::has_tools || std::is_default_constructible_v<typename t::tools> || requires(const L& l) { l.make_tools(); },
+                "stretto: tools of a layer are made of nothing, or by tools make_tools() const of the first layer of a rank that names them; add it");
   static_assert(makes_const<L>(), "stretto: make_output, make_saved, make_carry and make_given of a layer are const; add const");
   return t::goes_forward && (t::splits || t::merges || t::ends_backward);
 }

@@ -53,6 +53,10 @@ struct layer_row {
   bool merges;                                    ///< backward_whole does both in one go
   void (*backward_whole)(void* layer, context&, const layer_call&);
   void (*parameters)(void* layer, parameter_list&);
+  object_row tools;                                    ///< what a rank has one of
+  void (*reserve)(void* layer, void* tools);           ///< null where it asks for nothing
+  void (*weights_changed)(void* layer, context&);      ///< null where it makes nothing of weights
+  std::int64_t (*own_bytes)(const void* layer);        ///< besides parameters
   double (*loss)(const void* output);             ///< of the last layer: its sum
   void (*seed)(void* gradient, double value);     ///< sets its gradient
 };
@@ -170,6 +174,22 @@ struct row_maker {
     if constexpr (t::has_parameters) static_cast<L*>(l)->parameters(p);
   }
 
+  static void reserve(void* l, void* tools) {
+    if constexpr (t::reserves) static_cast<L*>(l)->reserve(*static_cast<typename t::tools*>(tools));
+  }
+  static void weights_changed(void* l, context& c) {
+    if constexpr (t::follows_weights) static_cast<L*>(l)->weights_changed(c);
+  }
+  static std::int64_t own_bytes(const void* l) {
+    if constexpr (requires { of(l).bytes(); }) return static_cast<std::int64_t>(of(l).bytes());
+    else return 0;
+  }
+  static void* make_tools(const void* layer) {
+    using T = typename t::tools;
+    if constexpr (requires { of(layer).make_tools(); }) return new T(of(layer).make_tools());
+    else return new T{};
+  }
+
   static const L& of(const void* layer) { return *static_cast<const L*>(layer); }
   static void* make_output(const void* layer) {
     using T = typename t::output;
@@ -236,6 +256,10 @@ inline constexpr layer_row row_of = {
     .merges = layer_traits<L>::merges,
     .backward_whole = detail::row_maker<L>::backward_whole,
     .parameters = detail::row_maker<L>::parameters,
+    .tools = detail::row_maker<L>::template made_by<typename layer_traits<L>::tools, false>(detail::row_maker<L>::make_tools),
+    .reserve = layer_traits<L>::has_tools && layer_traits<L>::reserves ? detail::row_maker<L>::reserve : nullptr,
+    .weights_changed = layer_traits<L>::follows_weights ? detail::row_maker<L>::weights_changed : nullptr,
+    .own_bytes = detail::row_maker<L>::own_bytes,
     .loss = detail::row_maker<L>::loss,
     .seed = detail::row_maker<L>::seed,
 };

@@ -7,6 +7,8 @@
 //     sequential(…, layer<down>(8).gives("u"), …, layer<up>(8).takes("u"), …)     a skip connection, over any cut
 //     sequential(…, recompute(repeat<block>(12, width)), …)                       of each of these nothing but its input is kept
 //     sequential(…, layer<head>(…).named("head"))                                 m.find("head") == 13
+//     sequential(…, repeat(12, layer<attention>(…).named("h.#.attn"), layer<mlp>(…).named("h.#.mlp")), …)      pairs, 12 times
+// A name names parameters, too: "h.3.attn.weight" instead of "7.weight"; # is which of the repeated ones it is.
 // layer<L>(arguments…) keeps the arguments and makes an L of them where one is needed, with its layer_index in front where
 // its constructor takes that. Neighbouring types are checked when this compiles: a cut may lie between any two layers, so what
 // one gives must be what the next takes. Cost: finding layer i walks the recipes; nothing does while steps run.
@@ -36,13 +38,47 @@ struct layer_index {
   int value = 0;
 };
 
+namespace detail {
+
+/// Whether what each of these gives is what the next takes.
+template <class... Recipes>
+constexpr bool fit() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    using all = std::tuple<Recipes...>;
+    return (std::is_same_v<typename std::tuple_element_t<I, all>::last::output, typename std::tuple_element_t<I + 1, all>::first::input> && ...);
+  }(std::make_index_sequence<sizeof...(Recipes) - 1>{});
+}
+
+/// A name with the number in place of its #.
+inline label numbered(const label& name, int number) {
+  const std::string_view s = name.str();
+  const std::size_t at = s.find('#');
+  return at == std::string_view::npos ? name : label(text(s.substr(0, at), number, s.substr(at + 1)).str());
+}
+
+template <class R>
+concept recipe = requires { typename R::first; typename R::last; };
+
+}  // namespace detail
+
 /// A layer to be made, some times over.
 template <class L, class... Arguments>
 struct layer_recipe {
   using made = L;
+  using first = L;  ///< of what it makes
+  using last = L;
+  static constexpr bool is_made_of_layers = detail::is_layer<L>();
+  static constexpr bool splits = row_of<L>.splits;
   std::tuple<Arguments...> arguments;
   int times = 1;
   layer_note note = {};
+
+  constexpr int size() const { return times > 0 ? times : 0; }
+  /// Calls on(recipe, which): the recipe of layer i of these, and how many of its kind come before.
+  template <class On>
+  void visit(int i, On&& on) const {
+    on(*this, i);
+  }
 
   void* make(int layer) const {
     return std::apply(
@@ -54,7 +90,7 @@ struct layer_recipe {
         arguments);
   }
 
-  /// Gives it a name, for find() and messages.
+  /// Gives it a name, for find(), for its parameters and for messages.
   constexpr layer_recipe named(label name) const {
     layer_recipe r = *this;
     r.note.name = name;
@@ -90,54 +126,85 @@ constexpr layer_recipe<L, Arguments...> repeat(int times, Arguments... arguments
   return {std::tuple<Arguments...>(arguments...), times};
 }
 
+/// Layers of several kinds in turn, some times over.
+template <class... Recipes>
+struct layer_group {
+  std::tuple<Recipes...> kinds;
+  int times = 1;
+  using first = typename std::tuple_element_t<0, std::tuple<Recipes...>>::first;
+  using last = typename std::tuple_element_t<sizeof...(Recipes) - 1, std::tuple<Recipes...>>::last;
+  static constexpr bool is_made_of_layers = (Recipes::is_made_of_layers && ...);
+  static constexpr bool splits = (Recipes::splits && ...);
+
+  constexpr int turn() const {
+    return std::apply([](const Recipes&... r) { return (r.size() + ...); }, kinds);
+  }
+  constexpr int size() const { return times > 0 ? turn() * times : 0; }
+  template <class On>
+  void visit(int i, On&& on) const {
+    const int each = turn(), round = i / each;
+    int place = i % each;
+    const auto one = [&](const auto& r) {
+      if (place >= 0 && place < r.size()) r.visit(place, [&](const auto& kind, int which) { on(kind, round * r.size() + which); });
+      place -= r.size();
+    };
+    std::apply([&](const Recipes&... r) { (one(r), ...); }, kinds);
+  }
+};
+
+/// Layers of these recipes in turn, so many times: repeat(12, layer<attention>(…), layer<mlp>(…)).
+template <class... Recipes>
+  requires(detail::recipe<Recipes> && ...)
+constexpr layer_group<Recipes...> repeat(int times, const Recipes&... recipes) {
+  static_assert(sizeof...(Recipes) > 0, "stretto: repeat is given no layers; give the recipes of those that are repeated");
+  static_assert(detail::fit<Recipes...>(), "stretto: what a layer gives must be what the next layer takes; make the output of one the input of the other");
+  static_assert(std::is_same_v<typename layer_group<Recipes...>::first::input, typename layer_group<Recipes...>::last::output>,
+                "stretto: layers that are repeated in turn take what the last of them gives; make the first one's input and the last one's output one type");
+  return {std::tuple<Recipes...>(recipes...), times};
+}
+
 /// The same layers; of each nothing but its input is kept from forward to backward, and its forward is done again.
 template <class Recipe>
 constexpr Recipe recompute(Recipe recipe) {
-  recipe.note.recomputed = true;
+  if constexpr (requires { recipe.kinds; }) std::apply([](auto&... r) { ((r = recompute(r)), ...); }, recipe.kinds);
+  else recipe.note.recomputed = true;
   return recipe;
 }
 
 /// The list of layers.
 template <class... Recipes>
 class layer_sequence {
-  static_assert((detail::is_layer<typename Recipes::made>() && ...));
+  static_assert((Recipes::is_made_of_layers && ...));
   static_assert(sizeof...(Recipes) > 0, "stretto: a model has at least one layer; add one");
-
-  template <std::size_t... I>
-  static constexpr bool neighbours_fit(std::index_sequence<I...>) {
-    using all = std::tuple<typename Recipes::made...>;
-    return (std::is_same_v<typename std::tuple_element_t<I, all>::output, typename std::tuple_element_t<I + 1, all>::input> && ...);
-  }
-  static_assert(neighbours_fit(std::make_index_sequence<sizeof...(Recipes) - 1>{}),
-                "stretto: what a layer gives must be what the next layer takes; make the output of one the input of the other");
-  using ends = std::tuple<typename Recipes::made...>;
-  static_assert(std::is_same_v<typename std::tuple_element_t<0, ends>::input, nothing>,
+  static_assert(detail::fit<Recipes...>(), "stretto: what a layer gives must be what the next layer takes; make the output of one the input of the other");
+  using ends = layer_group<Recipes...>;
+  static_assert(std::is_same_v<typename ends::first::input, nothing>,
                 "stretto: nothing goes into the first layer of a model but feeds; make its input stretto::nothing");
-  static_assert(std::is_floating_point_v<typename std::tuple_element_t<sizeof...(Recipes) - 1, ends>::output>,
+  static_assert(std::is_floating_point_v<typename ends::last::output>,
                 "stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double");
 
  public:
   /// Whether every layer can do its backward in two halves.
-  static constexpr bool splits = (row_of<typename Recipes::made>.splits && ...);
+  static constexpr bool splits = (Recipes::splits && ...);
 
   constexpr explicit layer_sequence(const Recipes&... recipes) : recipes_(recipes...) {}
 
   /// How many layers there are.
   constexpr int size() const {
-    return std::apply([](const Recipes&... r) { return ((r.times > 0 ? r.times : 0) + ...); }, recipes_);
+    return std::apply([](const Recipes&... r) { return (r.size() + ...); }, recipes_);
   }
 
   /// The row of layer i.
   const layer_row& row(int i) const {
     const layer_row* found = nullptr;
-    visit(i, [&]<class R>(const R&) { found = &row_of<typename R::made>; });
+    visit(i, [&]<class R>(const R&, int) { found = &row_of<typename R::made>; });
     return *found;
   }
 
   /// What is said of layer i.
   layer_note note(int i) const {
     layer_note found;
-    visit(i, [&](const auto& r) { found = r.note; });
+    visit(i, [&](const auto& r, int which) { found = r.note, found.name = detail::numbered(found.name, which); });
     return found;
   }
 
@@ -151,7 +218,7 @@ class layer_sequence {
   /// Makes layer i; the caller drops it with the function that comes along.
   void* make(int i, void (**drop)(void*)) const {
     void* made = nullptr;
-    visit(i, [&]<class R>(const R& r) {
+    visit(i, [&]<class R>(const R& r, int) {
       made = r.make(i);
       *drop = detail::drop_object<typename R::made>;
     });
@@ -164,8 +231,8 @@ class layer_sequence {
     std::apply(
         [&](const Recipes&... r) {
           const auto one = [&](const auto& recipe) {
-            if (i >= 0 && i < recipe.times) on(recipe);
-            i -= recipe.times;
+            if (i >= 0 && i < recipe.size()) recipe.visit(i, on);
+            i -= recipe.size();
           };
           (one(r), ...);
         },
@@ -174,13 +241,6 @@ class layer_sequence {
 
   std::tuple<Recipes...> recipes_;
 };
-
-namespace detail {
-
-template <class R>
-concept recipe = requires { typename R::made; };
-
-}  // namespace detail
 
 template <class... Recipes>
 constexpr auto sequential(const Recipes&... recipes) {

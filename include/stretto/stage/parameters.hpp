@@ -2,7 +2,8 @@
 //
 // The parameters of layers by global name, as a layer's `parameters(auto&& visit)` tells them:
 //
-//     visit("weight", weight, weight_gradient);                       a parameter of layer 3 is called "3.weight"
+//     visit("weight", weight, weight_gradient);                       a parameter of layer 3 is called "3.weight", or by the
+//                                                                     layer's name, where it has one: "h.1.mlp.weight"
 //     visit("table", table, table_gradient, tied{"embedding"});       the same numbers as every other use of that name
 //     visit("scale", scale);                                          frozen: it has no gradient
 // Values and gradients are runs of float or double: anything with data() and size(). The name doesn't hang on the cut.
@@ -27,7 +28,7 @@ struct tied {
 enum class number_type : std::uint8_t { float32, float64 };
 
 struct parameter {
-  text name;             ///< "<layer>.<name>"
+  text name;             ///< "<layer>.<name>", or "<name of the layer>.<name>"
   label tie;             ///< empty where it isn't tied
   int layer = 0;
   int rank = 0;          ///< who has it: of a stage with several owners each has its own
@@ -56,7 +57,7 @@ class parameter_list {
     add(name, value, &gradient, tie.name);
   }
 
-  void layer(int index) { layer_ = index; }
+  void layer(int index, label name = {}) { layer_ = index, layer_name_ = name; }
   void frozen(bool yes) { frozen_ = yes; }  ///< what is shown from here on has no gradient, whatever is shown
   const grow_array<parameter>& all() const { return all_; }
 
@@ -67,7 +68,9 @@ class parameter_list {
     using number = std::remove_cvref_t<decltype(*value.data())>;
     static_assert(std::is_same_v<number, float> || std::is_same_v<number, double>, "stretto: parameters are runs of float or double; give one of them");
     parameter p;
-    p.name.add(layer_, ".", name);
+    if (layer_name_.empty()) p.name.add(layer_);
+    else p.name.add(layer_name_);
+    p.name.add(".", name);
     p.tie = tie;
     p.layer = layer_;
     p.type = std::is_same_v<number, float> ? number_type::float32 : number_type::float64;
@@ -83,6 +86,7 @@ class parameter_list {
   }
 
   int layer_;
+  label layer_name_;
   bool frozen_ = false;
   grow_array<parameter> all_;
 };

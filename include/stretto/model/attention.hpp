@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The first half of a Transformer's block, a layer of its own, so that a cut may lie between it and the MLP:
+//
+//     x ─┬─ norm ─ queries, keys, values ─ (turned) ─ attention ─ product ─ (dropout) ─ + ─► y
+//        └──────────────────────────────────────────────────────────────────────────────┘
+// Each sample of the micro-batch attends to itself. What is saved: the norm's result, queries, keys and values, which their
+// gradients replace when these are known, attention's result, and a number a row and head.
+// Cost: 4 products of rows × width², and attention. Source: Vaswani et al., Attention is all you need, 2017.
+#pragma once
+
+#include <utility>
+
+#include <stretto/model/shape.hpp>
+#include <stretto/numeric/attention_mask.hpp>
+#include <stretto/numeric/dropout.hpp>
+#include <stretto/stage/model.hpp>
+
+namespace stretto::inline v0 {
+
+template <class Device, class T>
+class attention_layer {
+ public:
+  using real = computes_in<T>;
+  using input = typename Device::template tensor<T, 2>;
+  using output = input;
+  using tools = typename Device::tools;
+  template <class U, int Rank>
+  using numbers = typename Device::template tensor<U, Rank>;
+
+  struct saved {
+    typename norm<Device, T>::saved norm;
+    input normed, qkv, mixed;  // once their gradients are known, qkv holds those
+    numbers<real, 2> lse;
+
+    std::int64_t bytes() const {
+      return norm.bytes() + (normed.size() + qkv.size() + mixed.size()) * static_cast<std::int64_t>(sizeof(T)) + lse.size() * static_cast<std::int64_t>(sizeof(real));
+    }
+  };
+
+  attention_layer(layer_index at, const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
+      : s_(s), queue_(q), norm_(s.norm, s.width, s.epsilon),
+        in_(s.queries() + 2 * s.keys(), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
+        out_(s.width, s.queries(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)),
+        table_(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning), positions_({s.sequence}) {
+    for (std::int64_t i = 0; i < s.sequence; ++i) positions_[i] = static_cast<std::int32_t>(i);
+  }
+
+  tools make_tools() const { return tools(queue_); }
+  output make_output() const { return output({s_.rows(), s_.width}); }
+  saved make_saved() const {
+    const std::int64_t rows = s_.rows();
+    return {norm_.make_saved(rows), input({rows, s_.width}), input({rows, s_.queries() + 2 * s_.keys()}), input({rows, s_.queries()}), numbers<real, 2>({rows, s_.heads})};
+  }
+  void reserve(tools& t) {
+    const std::int64_t rows = s_.rows(), wide = s_.queries() + 2 * s_.keys();
+    in_.reserve(t.queue), out_.reserve(t.queue);
+    t.template reserve<T>(rows * s_.width, rows * s_.queries(), rows * wide, rows * s_.width, rows * s_.heads * static_cast<std::int64_t>(sizeof(real) / sizeof(T)));
+  }
+  void weights_changed(context& c) {
+    auto& q = c.tools<tools>().queue;
+    norm_.weights_changed(q), in_.weights_changed(q), out_.weights_changed(q);
+  }
+  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes(); }
+
+  void forward(context& c, const input& x, output& y, saved& s) {
+    tools& t = c.tools<tools>();
+    auto& q = t.queue;
+    norm_.forward(q, x, s.normed, s.norm);
+    in_.forward(q, s.normed, s.qkv);
+    for (std::int64_t n = 0; n < s_.samples; ++n) {
+      const heads h = heads_of(s.qkv, n);
+      if (s_.rotary)
+        for (const auto& part : {h.queries, h.keys}) rotary(q, part, positions_, table_, part);
+      attention(q, h.queries, h.keys, h.values, {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
+    }
+    if (drops(c)) {
+      auto room = t.room();
+      const auto z = room.template take<T, 2>({s_.rows(), s_.width});
+      out_.forward(q, s.mixed, z);
+      dropout(q, z, z, mask(c));
+      add(q, x, z, y);
+    } else {
+      out_.forward(q, s.mixed, y, {.residual = x});
+    }
+  }
+
+  void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s) {
+    tools& t = c.tools<tools>();
+    auto& q = t.queue;
+    auto room = t.room();
+    const auto dz = behind_dropout(c, q, room, dy);
+    const auto dmixed = room.template take<T, 2>({s_.rows(), s_.queries()});
+    const auto dqkv = room.template take<T, 2>({s_.rows(), s.qkv.columns()});
+    const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
+    const auto delta = room.template take<real, 2>({s_.rows(), s_.heads});
+    out_.backward_input(q, dz, dmixed);
+    attention_delta(q, by_heads(tensor_view<T, 2>(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
+    for (std::int64_t n = 0; n < s_.samples; ++n) {
+      const heads h = heads_of(s.qkv, n), d = heads_of(dqkv, n);
+      attention_backward(q, h.queries, h.keys, h.values, by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, d.keys, d.values, rule(c, n));
+      if (s_.rotary)
+        for (const auto& part : {d.queries, d.keys}) rotary_backward(q, part, positions_, table_, part);
+    }
+    in_.backward_input(q, dqkv, dnormed);
+    Device::memory::copy(s.qkv.data(), dqkv.data(), dqkv.size() * static_cast<std::int64_t>(sizeof(T)));
+    norm_.backward_input(q, x, dnormed, dx, dy, s.norm);
+  }
+
+  void backward_weight(context& c, const input&, const output& dy, saved& s) {
+    tools& t = c.tools<tools>();
+    auto& q = t.queue;
+    auto room = t.room();
+    out_.backward_weight(q, behind_dropout(c, q, room, dy), s.mixed);
+    in_.backward_weight(q, s.qkv, s.normed);
+    norm_.backward_weight(q, s.norm);
+  }
+
+  void parameters(auto&& visit) {
+    norm_.parameters(visit, "norm.weight", "norm.bias");
+    in_.parameters(visit, "qkv.weight", "qkv.bias");
+    out_.parameters(visit, "out.weight", "out.bias");
+  }
+
+ private:
+  using matrix = tensor_view<T, 2, typename Device::memory>;
+  struct heads {
+    tensor_view<T, 3, typename Device::memory> queries, keys, values;
+  };
+  template <class U>
+  tensor_view<U, 2, typename Device::memory> of_sample(const tensor_view<U, 2, typename Device::memory>& m, std::int64_t n) const {
+    return m.rows(n * s_.sequence, s_.sequence);
+  }
+  heads heads_of(const matrix& all, std::int64_t n) const {
+    const matrix m = of_sample(all, n);
+    return {by_heads(m.columns(0, s_.queries()), s_.heads), by_heads(m.columns(s_.queries(), s_.keys()), s_.groups()), by_heads(m.columns(s_.queries() + s_.keys(), s_.keys()), s_.groups())};
+  }
+  attention_options rule(const context& c, std::int64_t n) const {
+    return {.window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
+  }
+  bool drops(const context& c) const { return c.training && s_.dropout > 0; }
+  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
+  matrix behind_dropout(const context& c, auto& q, auto& room, const output& dy) const {
+    const auto dz = room.template take<T, 2>({s_.rows(), s_.width});
+    if (!drops(c)) return dy;
+    dropout(q, dy, dz, mask(c));
+    return dz;
+  }
+
+  transformer_shape s_;
+  typename Device::options queue_;
+  norm<Device, T> norm_;
+  weight_matrix<Device, T> in_, out_;
+  rotary_table<real> table_;
+  numbers<std::int32_t, 1> positions_;
+};
+
+}  // namespace stretto::inline v0

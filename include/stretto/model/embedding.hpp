@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The first layer of a Transformer: rows of a table for tokens, and of another for positions where it has one.
+//
+//     feed "tokens" ─► table[token] (+ places[position]) ─ (dropout) ─► x, (samples × sequence, width)
+// A table that the head reads, too, is tied: each use has numbers of its own, and takes the step of both gradients.
+// Cost: reading a row of the table a token.
+#pragma once
+
+#include <stretto/model/shape.hpp>
+#include <stretto/numeric/dropout.hpp>
+#include <stretto/stage/model.hpp>
+
+namespace stretto::inline v0 {
+
+/// The table of tokens begins with these numbers, wherever it is used.
+template <class Device, class real>
+typename Device::template tensor<real, 2> begin_table(const transformer_shape& s, std::uint32_t seed) {
+  typename Device::template tensor<real, 2> t({s.vocabulary, s.width});
+  begin_normal(t.data(), t.size(), {seed, 0, 0}, s.deviation);
+  return t;
+}
+
+template <class Device, class T>
+class embedding_layer {
+ public:
+  using real = computes_in<T>;
+  using input = nothing;
+  using output = typename Device::template tensor<T, 2>;
+  using tools = typename Device::tools;
+  template <class U, int Rank>
+  using numbers = typename Device::template tensor<U, Rank>;
+
+  embedding_layer(const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
+      : s_(s), queue_(q), table_(begin_table<Device, real>(s, seed)), table_gradient_(table_.extents()),
+        places_({s.learned_positions ? s.positions : 0, s.width}), places_gradient_(places_.extents()), positions_({s.rows()}) {
+    begin_normal(places_.data(), places_.size(), {seed, 0, 1}, s.deviation / 2);
+    for (std::int64_t i = 0; i < s.rows(); ++i) positions_[i] = static_cast<std::int32_t>(i % s.sequence);
+    if constexpr (copies) table_copy_ = numbers<T, 2>(table_.extents()), places_copy_ = numbers<T, 2>(places_.extents());
+  }
+
+  tools make_tools() const { return tools(queue_); }
+  output make_output() const { return output({s_.rows(), s_.width}); }
+  void reserve(tools& t) { t.template reserve<T>(s_.rows() * s_.width); }
+  void weights_changed(context& c) {
+    auto& q = c.tools<tools>().queue;
+    if constexpr (copies) {
+      cast(q, table_, table_copy_);
+      if (!places_.empty()) cast(q, places_, places_copy_);
+    }
+  }
+  std::int64_t bytes() const { return (table_copy_.size() + places_copy_.size()) * static_cast<std::int64_t>(sizeof(T)) + positions_.size() * 4; }
+
+  void forward(context& c, const nothing&, output& x) {
+    tools& t = c.tools<tools>();
+    auto& q = t.queue;
+    const auto read = [](const auto& whole, const auto& copy) -> tensor_view<const T, 2, typename Device::memory> {
+      if constexpr (copies) return copy;
+      else return whole;
+    };
+    embedding(q, tokens(c), read(table_, table_copy_), x);
+    if (s_.learned_positions) {
+      auto room = t.room();
+      const auto p = room.template take<T, 2>(x.extents());
+      embedding(q, positions_, read(places_, places_copy_), p);
+      add(q, x, p, x);
+    }
+    if (c.training && s_.dropout > 0) dropout(q, x, x, mask(c));
+  }
+  void backward_input(context&, const nothing&, const output&, nothing&) {}
+  void backward_weight(context& c, const nothing&, const output& dx) {
+    tools& t = c.tools<tools>();
+    auto& q = t.queue;
+    tensor_view<T, 2, typename Device::memory> d = dx;
+    if (c.training && s_.dropout > 0) {
+      auto room = t.room();
+      d = room.template take<T, 2>(dx.extents());
+      dropout(q, dx, d, mask(c));
+    }
+    embedding_backward(q, tokens(c), d, table_gradient_);
+    if (s_.learned_positions) embedding_backward(q, positions_, d, places_gradient_);
+  }
+
+  void parameters(auto&& visit) {
+    if (s_.tied) visit("table.weight", table_, table_gradient_, tied{"table"});
+    else visit("table.weight", table_, table_gradient_);
+    if (s_.learned_positions) visit("positions.weight", places_, places_gradient_);
+  }
+
+ private:
+  static constexpr bool copies = !std::is_same_v<T, real>;
+
+  view<const std::int32_t> tokens(const context& c) const {
+    const auto given = c.feed<std::int32_t>("tokens");
+    if (given.count != s_.rows())
+      throw error(text("stretto: feed 'tokens' gives ", given.count, " tokens where a micro-batch has ", s_.samples, " samples of ", s_.sequence, "; give as many").str());
+    return given;
+  }
+  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
+
+  transformer_shape s_;
+  typename Device::options queue_;
+  numbers<real, 2> table_, table_gradient_, places_, places_gradient_;
+  numbers<T, 2> table_copy_, places_copy_;
+  numbers<std::int32_t, 1> positions_;
+};
+
+}  // namespace stretto::inline v0
