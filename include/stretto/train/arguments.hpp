@@ -144,7 +144,7 @@ class arguments {
     constexpr std::size_t most = 100, widest = 32;
     std::vector<std::pair<std::string, std::string>> rows;
     for (const option& o : options_) rows.emplace_back("  --" + o.name + (o.is_flag() ? "" : " " + o.placeholder()), o.help + " (" + o.rule() + ")");
-    rows.emplace_back("  --config file", R"(reads options from lines name = value; the command line counts more)");
+    rows.emplace_back(R"(  --config file)", R"(reads options from lines name = value; the command line counts more)");
     rows.emplace_back("  --help", R"(shows this)");
     std::size_t column = 0;
     for (const auto& row : rows)
@@ -279,7 +279,7 @@ class arguments {
     }
     std::size_t i = 1;
     for (; i < s.size() && s[i] != s[0]; ++i) {
-      if (s[0] == '"' && s[i] == '\\' && i + 1 < s.size() && (s[i + 1] == '"' || s[i + 1] == '\\')) ++i;
+      if (s[0] == '"' && s[i] == '\\' && i + 1 < s.size() && (s[i + 1] == s[0] || s[i + 1] == '\\')) ++i;
       out += s[i];
     }
     if (i >= s.size()) throw error(text("stretto: ", here, " has a quote that doesn't end; close it").str(), place);
@@ -296,27 +296,27 @@ class arguments {
   }
 
   static void set(option& o, std::string_view s, const std::string& where, const std::string& from, const error_place& place) {
-    const auto refuse = [&](const std::string& kind) {
+    const auto refuse = [&](const char* kind) {
       const std::string range = o.range();
-      throw error(text("stretto: ", where, " is '", detail::shown(s), "'; give ", kind, range.empty() || o.is_flag() ? "" : kind == "one of" ? " " : " from ", range).str(), place);
+      throw error(text("stretto: ", where, " is '", detail::shown(s), "'; ", kind, range.empty() || o.is_flag() ? "" : o.value.index() == 3 ? " " : " from ", o.is_flag() ? "" : range).str(), place);
     };
     if (auto* const p = std::get_if<double*>(&o.value)) {
       double v = 0;
-      if (!reads(s, v) || !std::isfinite(v) || v < o.real_least || v > o.real_most) refuse("a number");
+      if (!reads(s, v) || !std::isfinite(v) || v < o.real_least || v > o.real_most) refuse("give a number");
       **p = v;
     } else if (auto* const word = std::get_if<std::string*>(&o.value)) {
       for (char c : s)
         if (static_cast<unsigned char>(c) < ' ' || c == 127) throw error(text("stretto: ", where, " holds a character that isn't printed; take it out").str(), place);
       bool known = o.choices.empty();
       for (const std::string& c : o.choices) known = known || c == s;
-      if (!known) refuse("one of");
+      if (!known) refuse("give one of");
       **word = s;
     } else if (auto* const flag = std::get_if<bool*>(&o.value)) {
-      if (s != "yes" && s != "no") refuse("");
+      if (s != "yes" && s != "no") refuse("give yes or no");
       **flag = s == "yes";
     } else {
       std::int64_t v = 0;
-      if (!reads(s, v) || v < o.least || v > o.most) refuse("a whole number");
+      if (!reads(s, v) || v < o.least || v > o.most) refuse("give a whole number");
       if (auto* const count = std::get_if<int*>(&o.value)) **count = static_cast<int>(v);
       else *std::get<std::int64_t*>(o.value) = v;
     }

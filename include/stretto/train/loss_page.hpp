@@ -234,7 +234,7 @@ class loss_drawing {
     for (const loss_point& p : training_)
       if (!shows(p) && std::abs(p.step) < largest)
         if (const double x = (std::min)(right_, (std::max)(left_, x_of(p.step))); std::abs(x - before) >= 1) {
-          bad += "M", put_pixels(bad, x - 4), bad += " ", put_pixels(bad, top_ - 8), bad += "h8l-4 8z";
+          bad += "M", put_pixels(bad, x - 4), bad += " ", put_pixels(bad, top_ - 8), bad += R"(h8l-4 8z)";
           before = x;
         }
     if (!bad.empty()) path("bad", bad);

@@ -31,7 +31,7 @@ struct outlier_window {
     double mean = 0, square = 0;
     for (double x : values) mean += x / size;
     for (double x : values) square += (x - mean) * (x - mean) / size;
-    const double least = 1e-9 * std::abs(mean) + std::numeric_limits<double>::min();  // equal values have a deviation of rounding
+    const double least = 1e-9 * std::abs(mean) + 1e-300;  // equal values have a deviation of rounding
     const double deviation = std::sqrt(square);
     return (v - mean) / (deviation > least ? deviation : least);
   }

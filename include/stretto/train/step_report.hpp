@@ -148,7 +148,7 @@ inline std::string json_line(const step_report& r) {
   each_number(r, [&](const char* name, auto value, bool measured) {
     if (!measured) return;
     if (out.size() > 1) out += ',';
-    out += '"', out += name, out += "\":";
+    out += R"(")", out += name, out += R"(":)";
     if constexpr (std::is_floating_point_v<decltype(value)>) {
       if (std::isfinite(value)) detail::put_exact(out, value);
       else out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
