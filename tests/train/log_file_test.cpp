@@ -63,7 +63,7 @@ TEST_CASE("files that can not be opened or read are refused in words") {
   CHECK_THROWS_WITH(all_of(at.path.string()), "stretto: the file '" + at.path.string() + "' can't be read (Is a directory); give a file that can");
   CHECK_THROWS_WITH(detail::each_piece(at.file("none"), false, [](std::string_view) { return true; }),
                     "stretto: the file '" + at.file("none") + "' can't be read (No such file or directory); give a file that can");
-  CHECK_THROWS_WITH(all_of("/dev/zero"), "stretto: the file '/dev/zero' can't be read (Illegal seek); give a file that can");
+  CHECK_THROWS_WITH(all_of("/dev/zero"), "stretto: the file '/dev/zero' can't be read (it is no plain file); give a file that can");
   CHECK_THROWS_WITH(detail::log_file::make("/dev/full").append("x"), "stretto: the file '/dev/full' can't be written (No space left on device)" + place);
 }
 

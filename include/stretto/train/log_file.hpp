@@ -37,8 +37,8 @@ inline std::string shown(std::string_view s) {
   throw error(text("stretto: the ", what, " '", path, "' can't be ", done, " (", std::strerror(number), "); give a place where that is allowed and has room").str());
 }
 
-[[noreturn]] inline void refuse_reading(std::string_view path, int number) {
-  throw error(text("stretto: the file '", path, "' can't be read (", std::strerror(number), "); give a file that can").str());
+[[noreturn]] inline void refuse_reading(std::string_view path, const char* why) {
+  throw error(text("stretto: the file '", path, "' can't be read (", why, "); give a file that can").str());
 }
 
 /// Makes the folders on the way to a file, or to a folder whose path ends with /.
@@ -121,19 +121,19 @@ template <class Take>
 bool each_piece(const std::string& path, bool may_lack, Take&& take) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0 && errno == ENOENT && may_lack) return false;
-  if (file < 0) refuse_reading(path, errno);
+  if (file < 0) refuse_reading(path, std::strerror(errno));
   struct closer {
     int of;
     ~closer() { ::close(of); }
   } const at_end{file};
   struct stat known;
-  if (::fstat(file, &known) != 0) refuse_reading(path, errno);
-  if (!S_ISREG(known.st_mode)) refuse_reading(path, S_ISDIR(known.st_mode) ? EISDIR : ESPIPE);
+  if (::fstat(file, &known) != 0) refuse_reading(path, std::strerror(errno));
+  if (!S_ISREG(known.st_mode)) refuse_reading(path, S_ISDIR(known.st_mode) ? std::strerror(EISDIR) : "it is no plain file");
   char piece[16384];
   while (true) {
     const ssize_t n = ::read(file, piece, sizeof piece);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) refuse_reading(path, errno);
+    if (n < 0) refuse_reading(path, std::strerror(errno));
     if (n == 0) return true;
     if (!take(std::string_view(piece, static_cast<std::size_t>(n)))) return true;
   }
