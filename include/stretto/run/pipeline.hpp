@@ -6,8 +6,7 @@
 //     p.feed<float>("x", [&](const data_share& s) { return view<const float>{…}; });
 //     double loss = p.step(normalizer).loss();
 //     p.accumulate(n); p.accumulate(n); p.step(n);           one step over three runs of the plan
-//     const int e = p.bind(make_plan(forward_only{}, …));    another order over the same layers
-//     p.run(e, normalizer).loss();                           evaluation, between any two steps
+//     const int e = p.bind(make_plan(forward_only{}, …));    another order: p.run(e, normalizer).loss() evaluates
 //     p.rebind(other_plan);                                  trains by another order from here on
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
@@ -42,7 +41,7 @@ class pipeline {
   pipeline(const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
       : pipeline(make_transport(order, how), nullptr, model, layers_of, order, optimizer, how) {}
 
-  /// Over a transport of yours, which must outlive it.
+  /// Over a transport that outlives it.
   pipeline(Transport& over, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
       : pipeline(nullptr, &over, model, layers_of, order, optimizer, how) {
     if (how.threads.pin || how.threads.deadline != threads_options{}.deadline)
@@ -52,8 +51,7 @@ class pipeline {
   pipeline(const pipeline&) = delete;
   ~pipeline() { stop(); }  ///< steps that were asked for are run to their end first
 
-  /// A feed that layers ask for by name. Give all of them before the first step.
-  template <class T, class F>
+  template <class T, class F>  ///< a feed that layers ask for by name; give all of them before the first step
   void feed(label name, F function) {
     if (asked_.load() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
     for (const auto& known : feeds_)
@@ -68,6 +66,13 @@ class pipeline {
   handle accumulate(double normalizer) {
     if (!orders_[0]->trains) throw error("stretto: accumulate is asked of a plan without backward passes; train by one that has them");
     return ask(0, normalizer, false);
+  }
+
+  /// Loss and gradients of a step that isn't taken: nothing is updated, and the next step begins anew.
+  handle probe(double normalizer = 1) {
+    if (rounds_ > 0) throw error("stretto: probe is asked for between accumulate and step, whose gradients it would lose; end the step first");
+    const handle h = accumulate(normalizer);
+    return rounds_ = 0, h;
   }
 
   /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
@@ -97,9 +102,8 @@ class pipeline {
   /// Waits until all steps that were asked for have ended.
   void finish() { wait_for(asked_.load()); }
 
-  /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
+  /// The parameters of this process's ranks, by layer. Look at them when no step is under way; who writes to them says so:
   const std::vector<parameter>& parameters() const { return parameters_; }
-  /// Layers are told that somebody has changed their weights, before the next run.
   void weights_changed() {
     for (rank_state& r : ranks_)
       if (r.work) r.work->weights_changed();
@@ -171,7 +175,7 @@ class pipeline {
     alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
     std::thread thread;
     rank_state() = default;
-    rank_state(rank_state&& other) noexcept : stages(std::move(other.stages)) {}  // before anything runs
+    rank_state(rank_state&& other) noexcept : stages(std::move(other.stages)) {}
   };
   struct asked_step {
     binding* order = nullptr;
@@ -224,10 +228,13 @@ class pipeline {
     }
   }
 
-  void stop() {
-    stop_.store(true);
+  void ring() {
     for (int r = 0; r < transport_.ranks(); ++r)
       if (transport_.local(r)) transport_.ring(r);
+  }
+  void stop() {
+    stop_.store(true);
+    ring();
     transport_.leave(transport_.host());
     for (rank_state& r : ranks_)
       if (r.thread.joinable()) r.thread.join();
@@ -235,7 +242,7 @@ class pipeline {
 
   void make_layers(const plan_view& v) {
     const auto hold_on = [](text& t) { t.add("the other ranks to be bound"); };
-    const auto number = static_cast<std::int64_t>(transport_.opened());
+    const std::int64_t number = transport_.opened();
     std::vector<std::vector<parameter>> own(ranks_.size());
     for (int s = 0; s < v.stages; ++s)
       for (int r = 0; r < v.ranks; ++r) {
@@ -251,19 +258,18 @@ class pipeline {
     std::vector<detail::parameter_card> cards = detail::exchange_cards(transport_, own, number, hold_on);
     board_.make(cards, v.ranks);
     detail::begin_alike(transport_, board_, own, number, hold_on);
-    std::vector<std::pair<int, parameter>> by_row;
+    std::vector<parameter> by_row(static_cast<std::size_t>(board_.count()));
     for (int r = 0; r < v.ranks; ++r) {
       if (!transport_.local(r)) continue;
       rank_state& rank = ranks_[static_cast<std::size_t>(r)];
       rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         const int row = board_.find(r, static_cast<int>(i));
-        by_row.emplace_back(row, rank.work->own(own[static_cast<std::size_t>(r)][i], row));
+        by_row[static_cast<std::size_t>(row)] = rank.work->own(own[static_cast<std::size_t>(r)][i], row);
       }
     }
-    for (int i = 0; i < board_.count(); ++i)
-      for (const auto& one : by_row)
-        if (one.first == i) parameters_.push_back(one.second);
+    for (const parameter& p : by_row)
+      if (!p.name.empty()) parameters_.push_back(p);
   }
 
   std::unique_ptr<binding> make_binding(const plan_view& order) {
@@ -313,18 +319,15 @@ class pipeline {
       transport_.gathered(*b.board, transport_.host(), b.asked - detail::kept_steps, [](text& t) { t.add("the ranks to end a step"); });
     if (number == 0) settings_.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
-    asked_step& q = queue_[static_cast<std::size_t>(number % detail::kept_steps)];
-    q.order = &b;
-    q.optimizer = optimizer_;
-    q.what = {b.asked, trained_, normalizer, order, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates};
+    queue_[static_cast<std::size_t>(number % detail::kept_steps)] = {
+        &b, {b.asked, trained_, normalizer, order, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates}, optimizer_};
     b.asked_as[static_cast<std::size_t>(b.asked % detail::kept_steps)] = normalizer;
     ++b.asked;
     if (trains) rounds_ = updates ? 0 : rounds_ + 1;
     if (b.trains && updates) ++trained_;
     asked_.store(number + 1, std::memory_order_release);
-    for (int r = 0; r < transport_.ranks(); ++r)
-      if (transport_.local(r)) transport_.ring(r);
-    return handle(*this, order, q.what.index, number, updates);
+    ring();
+    return handle(*this, order, b.asked - 1, number, updates);
   }
 
   void wait_for(std::int64_t steps) {
