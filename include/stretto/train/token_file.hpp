@@ -129,7 +129,7 @@ class token_file {
 
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    throw error(text("stretto: file '", detail::shown_path(name_), "' ").add(parts...).str());
+    throw error(text("stretto: file '", detail::shown_path(name_)).add(parts...).str());
   }
 
   void see(view<const std::byte> data, view<const std::byte> index, token_format format) {
@@ -144,17 +144,17 @@ class token_file {
     width_ = 2;
     tokens_ = data.first;
     if (format == token_format::raw16) {
-      if (data.count % 2 != 0) refuse("has ", data.count, " bytes, which is no whole number of tokens of two; make it anew, or name its format");
+      if (data.count % 2 != 0) refuse("' has ", data.count, " bytes, which is no whole number of tokens of two; make it anew, or name its format");
       size_ = data.count / 2;
       return;
     }
-    if (!known) refuse("begins with ", magic, ", not with llm.c's 20240520; name its format, or make it anew");
-    if (data.count < header_bytes) refuse("has ", data.count, " bytes and should begin with a header of ", header_bytes, "; make it anew, or name its format");
+    if (!known) refuse("' begins with ", magic, ", not with llm.c's 20240520; name its format, or make it anew");
+    if (data.count < header_bytes) refuse("' has ", data.count, " bytes and should begin with a header of ", header_bytes, "; make it anew, or name its format");
     if (magic == 20240801) type_ = type::u32, width_ = 4;
     const std::int32_t version = detail::number_at<std::int32_t>(data.first, 1), count = detail::number_at<std::int32_t>(data.first, 2);
-    if (version != (width_ == 2 ? 1 : 7)) refuse("is of version ", version, " of llm.c's format, and only ", width_ == 2 ? 1 : 7, " is known; make it anew");
+    if (version != (width_ == 2 ? 1 : 7)) refuse("' is of version ", version, " of llm.c's format, and only ", width_ == 2 ? 1 : 7, " is known; make it anew");
     if (count < 0 || data.count - header_bytes != std::int64_t{count} * width_)
-      refuse("promises ", count, " tokens and has ", data.count - header_bytes, " bytes behind its header, where each takes ", width_, "; make it anew");
+      refuse("' promises ", count, " tokens and has ", data.count - header_bytes, " bytes behind its header, where each takes ", width_, "; make it anew");
     tokens_ += header_bytes;
     size_ = count;
   }
@@ -163,13 +163,13 @@ class token_file {
   void see_index(view<const std::byte> index) {
     constexpr std::int64_t head = 34;
     const std::string_view letters(reinterpret_cast<const char*>(index.first), static_cast<std::size_t>(index.count));
-    if (!letters.starts_with(detail::megatron_magic)) refuse("has an index that doesn't begin with MMIDIDX; make the pair anew, or name another format");
-    if (index.count < head) refuse("has an index of ", index.count, " bytes, and its header alone takes ", head, "; make the pair anew");
+    if (!letters.starts_with(detail::megatron_magic)) refuse("' has an index that doesn't begin with MMIDIDX; make the pair anew, or name another format");
+    if (index.count < head) refuse("' has an index of ", index.count, " bytes, and its header alone takes ", head, "; make the pair anew");
     const auto version = detail::number_at<std::uint64_t>(index.first + 9), sequences = detail::number_at<std::uint64_t>(index.first + 18),
                starts = detail::number_at<std::uint64_t>(index.first + 26);
     const int code = std::to_integer<int>(index[17]);
-    if (version != 1) refuse("has an index of another version than 1; make the pair anew");
-    if (code < 1 || code > 8 || code == 6 || code == 7) refuse("has an index that says type ", code, ", and tokens are of type 1, 2, 3, 4, 5 or 8; make the pair anew with one of them");
+    if (version != 1) refuse("' has an index of another version than 1; make the pair anew");
+    if (code < 1 || code > 8 || code == 6 || code == 7) refuse("' has an index that says type ", code, ", and tokens are of type 1, 2, 3, 4, 5 or 8; make the pair anew with one of them");
     type_ = static_cast<type>(code);
     width_ = code <= 2 ? 1 : code == 4 ? 4 : code == 5 ? 8 : 2;
     const auto room = static_cast<std::uint64_t>(index.count - head);
@@ -177,7 +177,7 @@ class token_file {
     const bool can_be = sequences <= room / 12 && starts <= room / 8;
     const std::uint64_t used = can_be ? 12 * sequences + 8 * starts : 0;
     if (!can_be || (used != room && used + sequences != room))
-      refuse("has an index of ", index.count, " bytes, which isn't what its numbers of sequences and documents take; make the pair anew");
+      refuse("' has an index of ", index.count, " bytes, which isn't what its numbers of sequences and documents take; make the pair anew");
     sequences_ = static_cast<std::int64_t>(sequences);
     const std::byte* const lengths = index.first + head;
     offsets_ = lengths + 4 * sequences_;
@@ -186,17 +186,17 @@ class token_file {
     for (std::int64_t s = 0; s < sequences_; ++s) {
       const std::int64_t length = detail::number_at<std::int32_t>(lengths, s), offset = detail::number_at<std::int64_t>(offsets_, s);
       if (length < 0 || offset != at || length > (all_.count - at) / width_)
-        refuse("has an index where sequence ", s, " has ", length, " tokens from byte ", offset, " on, and ", at, " of the ", all_.count, " bytes stand before it; make the pair anew");
+        refuse("' has an index where sequence ", s, " has ", length, " tokens from byte ", offset, " on, and ", at, " of the ", all_.count, " bytes stand before it; make the pair anew");
       at += length * width_;
     }
-    if (at != all_.count) refuse("has ", all_.count, " bytes and an index of ", at, "; make the pair anew");
+    if (at != all_.count) refuse("' has ", all_.count, " bytes and an index of ", at, "; make the pair anew");
     size_ = at / width_;
     std::int64_t before = 0;
     documents_ = static_cast<std::int64_t>(starts);
     for (std::int64_t d = 0; d < documents_; ++d) {
       const std::int64_t start = detail::number_at<std::int64_t>(starts_, d);
       if (start < before || start > sequences_ || (d == 0 && start != 0))
-        refuse("has an index where document ", d, " begins with sequence ", start, " of ", sequences_, ", behind ", before, "; make the pair anew");
+        refuse("' has an index where document ", d, " begins with sequence ", start, " of ", sequences_, ", behind ", before, "; make the pair anew");
       before = start;
     }
     if (documents_ > 0 && before == sequences_) --documents_;  // the last start is the end
