@@ -16,10 +16,6 @@
 
 #include "catch.hpp"
 
-#ifndef STRETTO_TESTS_DIR
-#define STRETTO_TESTS_DIR "tests"
-#endif
-
 using namespace stretto;
 
 namespace {

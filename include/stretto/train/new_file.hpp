@@ -3,7 +3,6 @@
 // A file that is written whole or not at all.
 //
 //     new_file f("a.txt");   f.put(letters, n);   f.finish();        it lies in "a.txt.part" until finish() renames it
-//     write_file("a.txt", letters);                                  the same at once
 // Without finish() the part is taken away again, and what lay in the place before stays. finish() waits until the disk has it.
 #pragma once
 
@@ -12,7 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <stretto/core/error.hpp>
@@ -71,12 +69,5 @@ class new_file {
   std::string path_, part_;
   std::FILE* file_;
 };
-
-/// Throws stretto::error where it can't.
-inline void write_file(const std::string& path, std::string_view letters) {
-  new_file f(path);
-  f.put(letters.data(), static_cast<std::int64_t>(letters.size()));
-  f.finish();
-}
 
 }  // namespace stretto::inline v0

@@ -156,7 +156,12 @@ class pair_tokenizer {
   }
 
   /// Puts the file in its place whole or not at all.
-  void save(const std::string& path) const { write_file(path, to_text()); }
+  void save(const std::string& path) const {
+    const std::string letters = to_text();
+    new_file f(path);
+    f.put(letters.data(), static_cast<std::int64_t>(letters.size()));
+    f.finish();
+  }
 
  private:
   std::size_t slot(std::int32_t left, std::int32_t right) const {
