@@ -29,6 +29,7 @@ TEST_CASE("durations stand in the units that suit them") {
   CHECK(duration_words(9.96) == "10 s");
   CHECK(duration_words(59.4) == "59 s");
   CHECK(duration_words(59.6) == "1 min 00 s");
+  CHECK(duration_words(249) == "4 min 09 s");
   CHECK(duration_words(245) == "4 min 05 s");
   CHECK(duration_words(3599.6) == "1 h 00 min");
   CHECK(duration_words(3725) == "1 h 02 min");
@@ -44,6 +45,7 @@ TEST_CASE("a number in so many characters keeps its width whatever its size") {
   CHECK(detail::fit(9.99999, 6) == "10.000");
   CHECK(detail::fit(12345, 6) == " 12345");
   CHECK(detail::fit(0, 6) == "0.0000");
+  CHECK(detail::fit(0.0004, 6) == "0.0004");
   CHECK(detail::fit(0.00004, 6) == " 4e-05");
   CHECK(detail::fit(-1.5, 6) == "-1.500");
   CHECK(detail::fit(std::nan(""), 6) == "   nan");

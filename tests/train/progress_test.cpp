@@ -115,13 +115,13 @@ TEST_CASE("a line that is said stands above the bar and the end leaves nothing o
 }
 
 TEST_CASE("a narrow terminal and a note of many characters never break the line") {
-  for (int width = 1; width < 60; ++width) {
+  for (int width = 1; width < 1000; width += width < 60 ? 1 : 100) {
     turned_clock t;
     progress bar(1'000'000'000'000, t.options(width));
     t.now = 3, bar.update(1, "\x1b[2J\nnote \u20ac\u20ac\u20ac " + std::string(500, 'x'));
     int columns = 0;
     detail::each_character(t.out.substr(1), [&](std::string_view c) { columns += c != "\n" ? 1 : 0; });
-    CHECK(columns <= (width > 1 ? width - 1 : 0));
+    CHECK(columns <= (width > 400 ? 399 : width - 1));
     CHECK(t.out.find('\x1b') == std::string::npos);
     CHECK(t.out.find('\n') == std::string::npos);
   }

@@ -56,7 +56,7 @@ inline void make_folders(const std::string& path) {
 class log_file {
  public:
   /// A new file; one of this name is emptied.
-  static log_file make(const std::string& path) { return log_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0); }
+  static log_file make(const std::string& path) { return log_file(path, O_WRONLY | O_CREAT, 0); }
 
   /// A file whose first `bytes` bytes stay.
   static log_file behind(const std::string& path, std::int64_t bytes) { return log_file(path, O_WRONLY | O_CREAT, bytes); }

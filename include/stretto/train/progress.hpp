@@ -4,7 +4,7 @@
 //
 //     progress bar(files, {.name = "reading"});
 //     for (…) bar.update(done);
-//     reading  42 % ██████▌         420/1,000 | 12.3/s | 47 s left                       a terminal
+//     reading  42 % ██████▌           420/1,000 | 12.3/s | 47 s left                       a terminal
 //     reading 100/1,000 (10 %) | 12.3/s | 1 min 13 s left                                a file: at 1, 2, 5, 10, 20, 50, …
 //     reading 1,000/1,000 in 1 min 21 s (12.3/s)                                         both, at the end
 // The time left comes from the rate of the last minute or so: old work counts less and less. The bar is drawn ten times a
@@ -200,7 +200,7 @@ class progress {
 
   std::string bar_line(std::string_view note) const {
     const std::string percent = total_ > 0 ? detail::at_right(std::to_string(static_cast<int>(100 * share())), 3) + " % " : "";
-    const std::string right = (percent.empty() ? "" : " ") + counts() + tail(note);
+    const std::string right = (percent.empty() ? "" : " ") + detail::at_right(counts(), total_ > 0 ? 2 * static_cast<int>(grouped(total_).size()) + 1 : 0) + tail(note);
     const int room = width_ - 1 - static_cast<int>(head().size() + percent.size()) - 50;  // what stands to the right changes, the bar doesn't
     const int columns = room > 40 ? 40 : room;
     return detail::padded_to(head() + percent + (total_ > 0 && columns >= 5 ? detail::bar_of(share(), columns, utf8_) : "") + right, width_ - 1);

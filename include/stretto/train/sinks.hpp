@@ -71,14 +71,14 @@ class reports {
 
 namespace detail {
 
-/// The step of a line; -1 where it has none. Both kinds begin with it.
+/// The step of a line; below 0 where it has none. Both kinds begin with it.
 inline std::int64_t step_of_line(std::string_view line, std::string_view before) {
   if (line.substr(0, before.size()) != before) return -1;
   std::int64_t step = -1;
   const char* const from = line.data() + before.size();
   const auto [end, fault] = std::from_chars(from, line.data() + line.size(), step);
   const bool ends = end != line.data() + line.size() && (*end == ',' || *end == '}');
-  return fault == std::errc() && ends && step >= 0 ? step : -1;
+  return fault == std::errc() && ends ? step : -1;
 }
 
 /// How many bytes of a file of reports stay when a run goes on behind a step. A line is looked at only as far as `most`.
