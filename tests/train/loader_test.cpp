@@ -337,5 +337,13 @@ TEST_CASE("a loader and a feed refuse numbers that are no use") {
   CHECK_THROWS_AS(in(share_of(3, 1)), error);
   CHECK_THROWS_AS(in(share_of(2, 0)), error);
   CHECK_THROWS_WITH(in(share_of(INT64_MAX, 0)), "stretto: step 9223372036854775807 of a feed of tokens is beyond all samples that can be counted; correct the step");
-  CHECK_FALSE(l.is_open());
+  token_loader late(p, {.sequence = 9});
+  loader_state end = l.state(0);
+  end.samples = INT64_MAX - 1;
+  late.restore(end);
+  CHECK_THROWS_AS(inputs_of(late, {.samples = 2, .step_samples = 2})(share_of(0, 0)), error);
+  CHECK(inputs_of(late, {})(share_of(0, 0)).count == 9);
+  CHECK_THROWS_WITH(late.state(2), "stretto: the state behind 2 samples from 9223372036854775806 on is asked for; give how many were read");
+  CHECK_THROWS_AS(l.state(-1), error);
+  CHECK_THROWS_WITH(inputs_of(l, {.first_step = -1}), "stretto: a feed of tokens begins with step -1; steps count from 0");
 }

@@ -187,7 +187,10 @@ class token_loader {
   loader_state state(std::int64_t samples) const {
     const detail::open_tokens& o = core_->open();
     const loader_options& how = options();
-    return {position_ + samples, how.seed, how.shuffle, how.sequence, o.order.windows, o.tokens, static_cast<std::int64_t>(o.digest)};
+    std::int64_t behind = 0;
+    if (samples < 0 || __builtin_add_overflow(position_, samples, &behind))
+      throw error(text("stretto: the state behind ", samples, " samples from ", position_, " on is asked for; give how many were read").str());
+    return {behind, how.seed, how.shuffle, how.sequence, o.order.windows, o.tokens, static_cast<std::int64_t>(o.digest)};
   }
   /// Goes on where a state was. What doesn't fit is refused: options at once, files when they are opened.
   void restore(const loader_state& s) {

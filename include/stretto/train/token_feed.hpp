@@ -85,6 +85,7 @@ class token_feed {
       : loader_(loader), shape_(shape), labels_(labels), memory_(std::make_shared<detail::feed_memory>()) {
     if (shape.samples < 1 || shape.step_samples < shape.samples || shape.step_samples % shape.samples != 0)
       throw error(text("stretto: a feed of tokens has ", shape.samples, " samples a micro-batch and ", shape.step_samples, " a step; give a multiple of the micro-batch's for the step").str());
+    if (shape.first_step < 0) throw error(text("stretto: a feed of tokens begins with step ", shape.first_step, "; steps count from 0").str());
     if (shape.replicas < 1 || shape.replica < 0 || shape.replica >= shape.replicas)
       throw error(text("stretto: a feed of tokens is of replica ", shape.replica, " of ", shape.replicas, "; they count from 0").str());
   }
@@ -96,18 +97,20 @@ class token_feed {
     if (share.first_sample < 0 || share.first_sample % shape_.samples != 0 || share.first_sample > shape_.step_samples - shape_.samples || share.step < shape_.first_step)
       throw error(text("stretto: sample ", share.first_sample, " of step ", share.step, " is asked for of a feed whose steps from ", shape_.first_step, " on have ", shape_.step_samples,
                        " samples, ", shape_.samples, " a micro-batch; give it the feed_shape of the pipeline").str());
-    std::int64_t first = 0;
+    std::int64_t first = 0, behind = 0, index = 0, count = 0;
     if (__builtin_mul_overflow(share.step - shape_.first_step, shape_.replicas, &first) || __builtin_add_overflow(first, shape_.replica, &first) ||
-        __builtin_mul_overflow(first, shape_.step_samples, &first) || __builtin_add_overflow(first, share.first_sample + loader_.position(), &first))
+        __builtin_mul_overflow(first, shape_.step_samples, &first) || __builtin_add_overflow(first, share.first_sample, &first) ||
+        __builtin_add_overflow(first, loader_.position(), &first) || __builtin_add_overflow(first, shape_.samples, &behind) ||
+        __builtin_mul_overflow(share.first_sample / shape_.samples, std::int64_t{share.slices}, &index) || __builtin_mul_overflow(shape_.samples, n, &count))
       throw error(text("stretto: step ", share.step, " of a feed of tokens is beyond all samples that can be counted; correct the step").str());
-    detail::feed_memory::place& p = memory_->at(share.first_sample / shape_.samples * share.slices + share.slice);
+    detail::feed_memory::place& p = memory_->at(index + share.slice);
     if (p.step != share.step) {
       p.step = -1;  // until all is read
-      p.tokens.resize(static_cast<std::size_t>(shape_.samples * n));
+      p.tokens.resize(static_cast<std::size_t>(count));
       for (std::int64_t s = 0; s < shape_.samples; ++s) loader_.read(first + s, share.slice * n + (labels_ ? 1 : 0), n, p.tokens.data() + s * n);
       p.step = share.step;
     }
-    return {p.tokens.data(), shape_.samples * n};
+    return {p.tokens.data(), count};
   }
 
  private:
