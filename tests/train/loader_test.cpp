@@ -21,7 +21,7 @@ using namespace stretto;
 
 namespace {
 
-/// Files whose token i of all is i.
+/// Files whose token i of all is i, up to 60000.
 struct counted_files {
   std::filesystem::path dir = std::filesystem::temp_directory_path() / ("stretto_loader_" + std::to_string(::getpid()));
   std::vector<std::string> paths;
@@ -32,7 +32,7 @@ struct counted_files {
     for (const int size : sizes) {
       paths.push_back((dir / (std::to_string(paths.size()) + ".bin")).string());
       token_file_writer w(paths.back());
-      for (int i = 0; i < size; ++i, ++next) w.add(next == change ? 0 : next);
+      for (int i = 0; i < size; ++i, ++next) w.add(next == change ? 0 : next % 60000);
       w.finish();
     }
   }
@@ -261,7 +261,7 @@ TEST_CASE("a state of other files or other options is refused") {
   loader_state state;
   const loader_options how{.sequence = 7, .seed = 11};
   {
-    const counted_files files({50000, 6});
+    const counted_files files({80000, 6});
     state = token_loader(files.paths, how).state(1);
   }
   const auto restored = [&](const std::vector<std::string>& paths, const loader_options& options) {
@@ -270,7 +270,7 @@ TEST_CASE("a state of other files or other options is refused") {
     l.windows();
   };
   {
-    const counted_files same({50000, 6});
+    const counted_files same({80000, 6});
     restored(same.paths, how);
     loader_options other = how;
     other.seed = 12;
@@ -281,21 +281,23 @@ TEST_CASE("a state of other files or other options is refused") {
     other = how, other.shuffle = false;
     CHECK_THROWS_AS(restored(same.paths, other), error);
     other = how, other.validation = 0.5;
-    CHECK_THROWS_WITH(restored(same.paths, other), "stretto: the loader's state is of 7143 windows, and the loader has 3571; give it the same validation and part");
+    CHECK_THROWS_WITH(restored(same.paths, other), "stretto: the loader's state is of 11429 windows, and the loader has 5714; give it the same validation and part");
     token_loader open(same.paths, how);
     open.windows();
     loader_state minus = state;
     minus.samples = -1;
     CHECK_THROWS_WITH(open.restore(minus), "stretto: the loader's state has fewer than no samples; give the one that was saved");
     minus = state, minus.digest = 1, minus.tokens = 3;
-    CHECK_THROWS_WITH(open.restore(minus), "stretto: the loader's state is of files of 3 tokens with digest 1, and file '" + same.paths[0] + "' and its fellows, 2 in all, have 50006 with digest " +
+    CHECK_THROWS_WITH(open.restore(minus), "stretto: the loader's state is of files of 3 tokens with digest 1, and file '" + same.paths[0] + "' and its fellows, 2 in all, have 80006 with digest " +
                                                std::to_string(state.digest) + "; give the files that it was saved with, in their order");
     CHECK(open.position() == 0);
   }
-  for (const int change : {10, 49999, 50005}) {  // head and tail of the first file, and of the second
-    const counted_files changed({50000, 6}, change);
+  for (const int change : {10, 79000, 80005}) {  // head and tail of the first file, and of the second
+    const counted_files changed({80000, 6}, change);
     CHECK_THROWS_WITH(restored(changed.paths, how), Catch::Matchers::ContainsSubstring("; give the files that it was saved with, in their order"));
   }
+  const counted_files between({80000, 6}, 40000);  // what is in the middle of a large file isn't looked at
+  restored(between.paths, how);
 }
 
 TEST_CASE("a state of a loader is text and back") {

@@ -208,7 +208,8 @@ TEST_CASE("an index whose numbers can't be is refused") {
   refused({.starts = {0, 3, 2, 4}}, "an index where document 2 begins with sequence 2 of 4, behind 3; make the pair anew");
   refused({.starts = {1, 2, 3, 4}}, "an index where document 0 begins with sequence 1 of 4, behind 0; make the pair anew");
   refused({.starts = {0, 2, 3, 5}}, "an index where document 3 begins with sequence 5 of 4, behind 3; make the pair anew");
-  for (const std::uint64_t count : {std::uint64_t{5}, std::uint64_t{1} << 62, ~std::uint64_t{0}, ~std::uint64_t{0} / 12 + 1, ~std::uint64_t{0} / 8 + 1})
+  for (const std::uint64_t count : {std::uint64_t{5}, std::uint64_t{1} << 62, ~std::uint64_t{0}, ~std::uint64_t{0} / 12 + 1, ~std::uint64_t{0} / 8 + 1,
+                                    (std::uint64_t{1} << 62) + 4, (std::uint64_t{1} << 61) + 4})  // times 12 or 8 the last two are 4 again
     for (const int at : {18, 26}) {
       std::string index = index_numbers().bytes();
       std::memcpy(&index[static_cast<std::size_t>(at)], &count, 8);
