@@ -6,6 +6,7 @@
 #include <stretto/schedule/dualpipe.hpp>
 #include <stretto/schedule/dualpipe_v.hpp>
 #include <stretto/schedule/eager_one_f_one_b.hpp>
+#include <stretto/schedule/forward_of.hpp>
 #include <stretto/schedule/forward_only.hpp>
 #include <stretto/schedule/from_csv.hpp>
 #include <stretto/schedule/from_table.hpp>

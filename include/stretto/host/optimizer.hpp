@@ -146,8 +146,17 @@ void lion_step(queue& q, reads<computes_in<T>, 1> gradient, writes<computes_in<T
 /// The optimizer of a pipeline that has the options: weights of float are stepped in lanes, weights of double in plain loops.
 template <class Options>
 struct optimizer : Options {
+  bool decays_all = true;  ///< false: what has one dimension, biases and scales of norms, doesn't decay
+
   static constexpr int states = Options::states;
 
+  /// Parameter: of a pipeline; says whether it has one dimension.
+  template <class T, class Parameter>
+  void operator()(T* value, const T* gradient, T* const* state, std::int64_t n, double scale, std::int64_t count, const Parameter& what) const {
+    optimizer o = *this;
+    if (!decays_all && what.one_dimensional) o.decay = 0;
+    o(value, gradient, state, n, scale, count);
+  }
   template <class T>
   void operator()(T* value, const T* gradient, T* const* state, std::int64_t n, double scale, std::int64_t count) const {
     const Options& o = *this;
@@ -168,5 +177,7 @@ struct optimizer : Options {
 };
 template <class Options>
 optimizer(const Options&) -> optimizer<Options>;
+template <class Options>
+optimizer(const Options&, bool) -> optimizer<Options>;
 
 }  // namespace stretto::inline v0::host

@@ -13,7 +13,7 @@
 
 #include <stretto/model/begin.hpp>
 #include <stretto/stage/context.hpp>
-#include <stretto/tensor/element.hpp>
+#include <stretto/tensor/view.hpp>
 
 namespace stretto::inline v0 {
 

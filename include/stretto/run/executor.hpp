@@ -69,6 +69,9 @@ class executor {
     const auto n = static_cast<std::size_t>(one.gradient != nullptr ? one.count : 0);
     if (one.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));
     else p.wide.assign(Optimizer::states, std::vector<double>(n, 0.0));
+    static_assert(Optimizer::states <= 4, "stretto: an optimizer keeps at most 4 numbers beside a parameter's; keep fewer");
+    for (std::size_t k = 0; k < p.narrow.size(); ++k) p.what.states[k] = p.narrow[k].data();
+    for (std::size_t k = 0; k < p.wide.size(); ++k) p.what.states[k] = p.wide[k].data();
     parameters.push_back(std::move(p));
     return parameters.back().what;
   }
@@ -273,7 +276,10 @@ class executor {
       for (std::int64_t k = 0; k < p.what.count; ++k) gradients[k] = static_cast<T>(board_.tied_sum(board_.first_use(p.row), k, of));
     T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
     for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
-    (*optimizer_)(static_cast<T*>(p.what.value), gradients, states, p.what.count, scale, q_->step + 1);
+    const auto values = static_cast<T*>(p.what.value);
+    if constexpr (requires { (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1, p.what); })
+      (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1, p.what);
+    else (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1);
   }
 
   Transport& t_;

@@ -6,7 +6,8 @@
 //     sgd{.rate = 0.1}                            w -= rate * g
 //     sgd{.rate = 0.1, .momentum = 0.9}           v = momentum * v + g;  w -= rate * v
 //     adamw{.rate = 1e-3, .decay = 0.01}          w -= rate * (m^ / (sqrt(v^) + epsilon) + decay * w)
-// `scale` is what gradients are multiplied with before anything else: the factor of clipping.
+// `scale` is what gradients are multiplied with before anything else: the factor of clipping. An optimizer that takes a
+// `const parameter&` behind all is told which parameter it steps.
 // Source: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019.
 #pragma once
 

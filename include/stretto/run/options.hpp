@@ -14,6 +14,7 @@ namespace stretto::inline v0 {
 struct pipeline_options {
   std::uint32_t seed = 0;          ///< of the layers' random numbers
   std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample
+  std::int64_t first_step = 0;     ///< the number of the first step: of a run that goes on from a checkpoint
   double clip = 0;                 ///< the largest norm of all gradients together; 0: not clipped
   bool recompute_all = false;      ///< every layer keeps nothing but a stage's input, and does its forward again
   bool merged_backward = false;    ///< layers that can't split their backward may do all of it in an I pass

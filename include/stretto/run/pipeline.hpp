@@ -210,7 +210,7 @@ class pipeline {
       if (order.ranks != transport_.ranks())
         throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
       require(check(order));
-      if (!(how_.clip >= 0) || how_.samples < 1) throw error("stretto: pipeline_options::clip is below 0 or no number, or samples is below 1; correct it");
+      if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0) throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, or first_step below 0; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
       settings_ = {how_.seed, how_.samples, how_.clip, how_.record, {}};
       make_layers(order);
@@ -389,7 +389,7 @@ class pipeline {
   detail::run_settings settings_;
   std::vector<std::unique_ptr<binding>> orders_;  // the one to train by, then those of bind()
   std::int64_t origin_ = detail::clock_now();
-  std::int64_t trained_ = 0, bound_ = 0;
+  std::int64_t trained_ = how_.first_step, bound_ = 0;
   int rounds_ = 0, generation_ = 0;
   bool alone_ = true;  // all ranks are of this pipeline
   asked_step queue_[detail::kept_steps] = {};

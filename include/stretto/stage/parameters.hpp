@@ -36,6 +36,8 @@ struct parameter {
   std::int64_t count = 0;
   void* value = nullptr;
   void* gradient = nullptr;  ///< null where it is frozen
+  bool one_dimensional = false;    ///< a tensor of one dimension, a bias or the scale of a norm: it often isn't to decay
+  void* states[4] = {};            ///< of a pipeline: runs as long, which the optimizer keeps beside it; null behind the last
 };
 
 /// What `parameters` is called with: it gathers what it is shown.
@@ -76,6 +78,7 @@ class parameter_list {
     p.type = std::is_same_v<number, float> ? number_type::float32 : number_type::float64;
     p.count = static_cast<std::int64_t>(value.size());
     p.value = value.data();
+    if constexpr (requires { V::rank; }) p.one_dimensional = V::rank == 1;
     if (gradient != nullptr) {
       if (static_cast<std::int64_t>(gradient->size()) != p.count)
         throw error(text("stretto: parameter ", p.name.str(), " has ", p.count, " values and a gradient of ", static_cast<std::int64_t>(gradient->size()),

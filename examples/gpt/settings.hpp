@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the program gpt is told on its command line, or in a file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <stretto/schedule.hpp>
+#include <stretto/model/transformer.hpp>
+#include <stretto/train/arguments.hpp>
+#include <stretto/train/rate.hpp>
+
+namespace gpt {
+
+struct settings {
+  // The model.
+  std::string family = "gpt2", dtype = "fp32";
+  int layers = 4, heads = 4, kv_heads = 0, vocabulary = 512;
+  std::int64_t width = 128, sequence = 128;
+  double dropout = 0;
+  // How it is split.
+  std::string schedule = "1f1b";
+  int ranks = 4, micro_batches = 8, chunks = 1, samples = 4, threads = 1;
+  bool recompute = false;
+  // Training.
+  std::int64_t steps = 200, warmup = 20, seed = 1, evaluate = 50;
+  double rate = 3e-3, decay = 0.1, clip = 1, final_fraction = 0.1;
+  std::string schedule_of_rates = "cosine";
+  // Files.
+  std::string data, validation, pairs, out = "out/gpt";
+  std::int64_t save = 0, report = 1;
+  bool resume = false, trace = false, html = false, dry_run = false;
+  // Writing.
+  std::string prompt = "A pipeline";
+  int letters = 160;
+  double temperature = 0.8;
+
+  void declare(stretto::arguments& a) {
+    std::vector<std::string> schedules;
+    stretto::all_schedules::each([&](auto s) { schedules.emplace_back(s.name); });
+    a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
+    a.add("dtype", dtype, "of activations and of the weights in products; bf16 has masters of fp32", {.choices = {"fp32", "bf16"}});
+    a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
+    a.add("width", width, "of the model", {.least = 1, .most = 1 << 16});
+    a.add("heads", heads, "of attention", {.least = 1, .most = 1 << 12});
+    a.add("kv-heads", kv_heads, "heads of keys and values; 0: as many", {.least = 0, .most = 1 << 12});
+    a.add("vocabulary", vocabulary, "tokens: bytes, and pairs learned from the text", {.least = 257, .most = 65536});
+    a.add("sequence", sequence, "tokens of a sample", {.unit = "tokens", .least = 1, .most = 1 << 20});
+    a.add("dropout", dropout, "share that is dropped", {.least = 0, .most = 0.99});
+    a.add("schedule", schedule, "order of the passes", {.choices = schedules});
+    a.add("ranks", ranks, "of the pipeline, one thread each", {.least = 1, .most = 256});
+    a.add("micro-batches", micro_batches, "of a step", {.least = 1, .most = 4096});
+    a.add("chunks", chunks, "stages of each rank; 0: as many as the schedule wants", {.least = 0, .most = 64});
+    a.add("samples", samples, "of a micro-batch", {.least = 1, .most = 4096});
+    a.add("threads", threads, "of each rank", {.least = 1, .most = 256});
+    a.add("recompute", recompute, "blocks keep nothing but their inputs");
+    a.add("steps", steps, "updates of the weights", {.unit = "steps", .least = 0, .most = 1000000000});
+    a.add("rate", rate, "largest learning rate", {.least = 0, .most = 100});
+    a.add("rates", schedule_of_rates, "how the rate goes", {.choices = {"constant", "linear", "cosine", "wsd", "inverse_sqrt"}});
+    a.add("warmup", warmup, "steps in which the rate rises", {.unit = "steps", .least = 0, .most = 1000000000});
+    a.add("final-fraction", final_fraction, "of the rate, at the end", {.least = 0, .most = 1});
+    a.add("decay", decay, "of matrices, by AdamW", {.least = 0, .most = 10});
+    a.add("clip", clip, "largest norm of all gradients; 0: none", {.least = 0, .most = 1e9});
+    a.add("seed", seed, "of weights, order and dropout", {.least = 0, .most = 4294967295});
+    a.add("data", data, "a file of tokens; empty: text of this project, made into tokens");
+    a.add("validation", validation, "a file of tokens for validation; empty: the end of the data");
+    a.add("pairs", pairs, "the tokenizer of the data; empty: that of the text, or bytes");
+    a.add("evaluate", evaluate, "validation every so many steps; 0: never", {.unit = "steps", .least = 0, .most = 1000000000});
+    a.add("out", out, "folder for all that is written");
+    a.add("report", report, "a line every so many steps", {.unit = "steps", .least = 1, .most = 1000000000});
+    a.add("save", save, "a checkpoint every so many steps, and at the end; 0: at the end", {.unit = "steps", .least = 0, .most = 1000000000});
+    a.add("resume", resume, "goes on from the last checkpoint in the folder");
+    a.add("trace", trace, "writes the last step as trace.json, for Perfetto");
+    a.add("html", html, "writes report.html and timeline.html");
+    a.add("dry-run", dry_run, "plan, memory and predicted time of a step; trains nothing");
+    a.add("prompt", prompt, "what the model writes on from, at the end");
+    a.add("letters", letters, "how many tokens it writes; 0: none", {.unit = "tokens", .least = 0, .most = 100000});
+    a.add("temperature", temperature, "of sampling; 0: always the likeliest", {.least = 0, .most = 100});
+  }
+
+  stretto::transformer_shape shape() const {
+    stretto::transformer_shape s = family == "llama" ? stretto::llama_shape(layers, width, heads, kv_heads, (width * 8 / 3 + 31) / 32 * 32, vocabulary, sequence, 10000)
+                                                     : stretto::gpt2_shape(layers, width, heads, vocabulary, sequence);
+    s.kv_heads = kv_heads, s.samples = samples, s.sequence = sequence, s.dropout = dropout;
+    return s;
+  }
+  stretto::rate_schedule rates() const {
+    return {.kind = stretto::rate_kind_of(schedule_of_rates), .rate = rate, .warmup = warmup, .steps = steps > warmup ? steps : warmup + 1, .final_fraction = final_fraction};
+  }
+  /// The plan that was asked for.
+  stretto::plan order() const {
+    stretto::plan made;
+    stretto::all_schedules::each([&]<class S>(S s) {
+      if (schedule != s.name) return;
+      int v = chunks;
+      if (v == 0 || (v == 1 && !fits(s, 1))) v = fits(s, 1) ? 1 : 2;
+      made = stretto::make_plan(s, {.ranks = ranks, .micro_batches = micro_batches, .chunks = v});
+    });
+    return made;
+  }
+
+ private:
+  template <class S>
+  bool fits(const S& s, int v) const {
+    try {
+      (void)stretto::make_plan(s, {.ranks = ranks, .micro_batches = micro_batches, .chunks = v});
+      return true;
+    } catch (const stretto::error&) {
+      return false;
+    }
+  }
+};
+
+}  // namespace gpt

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "training.hpp"
+
+namespace gpt {
+
+int train_fp32(const settings& how) { return train<float>(how); }
+
+}  // namespace gpt

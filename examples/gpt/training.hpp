@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the program gpt does, for one type of activations: makes the data, binds the model, trains, reports, writes.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <stretto/draw/html.hpp>
+#include <stretto/draw/svg.hpp>
+#include <stretto/draw/trace.hpp>
+#include <stretto/host.hpp>
+#include <stretto/model/transformer.hpp>
+#include <stretto/run.hpp>
+#include <stretto/run/measured.hpp>
+#include <stretto/train/checkpoint.hpp>
+#include <stretto/train/loss_page.hpp>
+#include <stretto/train/make_tokens.hpp>
+#include <stretto/train/model_flops.hpp>
+#include <stretto/train/progress.hpp>
+#include <stretto/train/sinks.hpp>
+#include <stretto/train/token_feed.hpp>
+
+#include "settings.hpp"
+#include "writing.hpp"
+
+namespace gpt {
+
+using namespace stretto;
+
+inline double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The rate of a large product on one thread, in operations a second.
+template <class T>
+double product_rate(const host::queue_options& o) {
+  host::queue q(o);
+  constexpr std::int64_t n = 384;
+  tensor<T, 2> a({n, n}), b({n, n}), c({n, n});
+  for (std::int64_t i = 0; i < a.size(); ++i) a.data()[i] = b.data()[i] = static_cast<T>(static_cast<float>(i % 13) / 13);
+  host::packed_matrix<T> p(q, n, n);
+  pack(q, b, p);
+  double best = 1;
+  for (int k = 0; k < 20; ++k) {
+    const double begin = now();
+    matrix_product(q, a, p, c);
+    best = (std::min)(best, now() - begin);
+  }
+  return 2.0 * n * n * n / best;
+}
+
+/// What each stage's passes cost, in seconds, if everything ran at that rate.
+inline costs foretold_costs(const std::vector<double>& layers, const cut& c, double rate) {
+  costs all;
+  for (int s = 0; s < c.stages(); ++s) {
+    double work = 0;
+    for (int l = c.first(s); l < c.last(s); ++l) work += layers[static_cast<std::size_t>(l)];
+    for (const pass_id p : {pass::forward, pass::backward_input, pass::backward_weight}) all.specials.push_back({scope::stage, s, p, work / 3 / rate});
+  }
+  return all;
+}
+
+/// What memory each rank needs, as a table with a title.
+inline std::string memory_table(const dry_report& d) {
+  std::string t = "rank     parameters   optimizer        kept   workspace    messages       total\n";
+  const auto line = [&](const char* name, const dry_rank& r) {
+    char words[160];
+    const auto mib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+    std::snprintf(words, sizeof words, "%4s  %9.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB\n", name, mib(r.parameters), mib(r.optimizer), mib(r.kept), mib(r.workspace), mib(r.objects),
+                  mib(r.memory()));
+    t += words;
+  };
+  for (std::size_t r = 0; r < d.ranks.size(); ++r) line(std::to_string(r).c_str(), d.ranks[r]);
+  line("all", d.total());
+  return t;
+}
+
+/// Steps of other schedules with the costs that were measured: a table for people.
+inline std::string schedule_table(const settings& how, const std::vector<double>& by_layer, double seconds_per_operation) {
+  std::string t = "schedule              step      bubble    most micro-batches held\n";
+  all_schedules::each([&]<class S>(S s) {
+    for (const int chunks : {1, 2}) {
+      try {
+        const plan p = make_plan(s, {.ranks = how.ranks, .micro_batches = how.micro_batches, .chunks = chunks});
+        if (!p.passes.has(pass::backward_weight)) continue;
+        const forecast v = simulate(p, foretold_costs(by_layer, even_cut(by_layer, p.stages), 1 / seconds_per_operation));
+        char words[160];
+        std::snprintf(words, sizeof words, "%-16s %d  %8.1f ms  %6.1f %%    %.1f\n", s.name, chunks, 1e3 * v.makespan, 100 * v.bubble_rate(), static_cast<double>(v.peak));
+        t += words;
+        if (!takes_chunks<S>()) break;
+      } catch (const error&) {
+      }
+    }
+  });
+  return t;
+}
+
+template <class T>
+int train(settings how) {
+  const transformer_shape shape = how.shape();
+  shape.validate();
+  const rate_schedule rates = how.rates();
+  const plan order = how.order();
+  const host::queue_options queue{.threads = how.threads};
+
+  // Data: files of tokens, or the project's own text.
+  const auto folder = [&](const char* file) { return how.out + "/" + file; };
+  stretto::detail::make_folders(folder(""));
+  if (how.data.empty() && !how.dry_run) {
+    make_tokens_options o{.sources = {STRETTO_TEXT "/docs", STRETTO_TEXT "/include", STRETTO_TEXT "/README.md"}, .output = folder("text"), .vocabulary = how.vocabulary, .validation = 0.05};
+    const made_tokens made = make_tokens(o);
+    how.data = folder("text_train.bin"), how.validation = folder("text_val.bin");
+    if (how.pairs.empty() && how.vocabulary > 257) how.pairs = folder("text.pairs");
+    std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
+  }
+  const loader_options reading{.sequence = how.sequence, .seed = static_cast<std::uint32_t>(how.seed), .validation = how.validation.empty() ? 0.05 : 0.0, .vocabulary = how.vocabulary};
+  token_loader data({how.data}, reading);
+  loader_options held = reading;
+  if (how.validation.empty()) held.part = loader_part::validation;
+  held.shuffle = false;
+  token_loader unseen({how.validation.empty() ? how.data : how.validation}, held);
+
+  // The checkpoint to go on from.
+  checkpoints saves(folder("checkpoints"));
+  std::unique_ptr<checkpoint> begun;
+  if (how.resume && !how.dry_run) begun = std::make_unique<checkpoint>(saves.open_latest());
+  const std::int64_t first = begun ? begun->step() : 0;
+
+  // The model over the ranks.
+  writer text_writer;
+  text_writer.sequence = how.sequence, text_writer.temperature = how.temperature, text_writer.seed = static_cast<std::uint32_t>(how.seed);
+  const auto model = transformer<host::device, T>(
+      shape, {.seed = static_cast<std::uint32_t>(how.seed), .queue = queue, .watcher = {&writer::look<T>, &text_writer}, .recompute = how.recompute});
+  const std::vector<double> by_layer = layer_costs(shape);
+  const cut stages = even_cut(by_layer, order.stages);
+  const host::optimizer adam{adamw_options{.rate = how.rate, .beta2 = 0.95, .decay = how.decay}, false};
+  const dry_report memory = dry_run(model, stages, order, {.states = adam.states});
+  const double roof = product_rate<T>(queue);
+  const costs guess = foretold_costs(by_layer, stages, 0.8 * roof);
+  const std::int64_t tokens = how.micro_batches * shape.rows();
+  std::printf("model       %s, %s parameters, %d layers in %d stages\n", how.family.c_str(), grouped(parameter_count(shape)).c_str(), model.size(), order.stages);
+  std::printf("plan        %s, %d ranks, %d micro-batches of %lld samples: %s tokens a step\n", how.schedule.c_str(), order.ranks, order.micro_batches, static_cast<long long>(how.samples), grouped(tokens).c_str());
+  std::printf("\nmemory, foretold\n%s\n", memory_table(memory).c_str());
+  const double foretold_step = simulate(order, guess).makespan;
+  std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
+  if (how.dry_run) return 0;
+
+  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .record = true});
+  const int evaluation = p.bind(forward_of(order)), writing = p.bind(forward_of(order, 1));
+  text_writer.order = writing;
+  text_writer.window.assign(static_cast<std::size_t>(shape.rows()), 0);
+  if (begun) {
+    std::vector<checkpoint_entry> numbers = entries_of(p.parameters()), states;
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      for (int k = 0; k < adam.states; ++k) states.push_back(state_entry_of(numbers[i], k, static_cast<float*>(p.parameters()[i].states[k])));
+    begun->load({.weights = numbers, .optimizer = states});
+    p.weights_changed();
+    data.restore(loader_state::from_text(begun->state().at("loader").string()));
+  }
+  const feed_shape taken{.samples = how.samples, .step_samples = how.samples * how.micro_batches, .first_step = first};
+  const auto of_order = [&](auto training, auto evaluating) {
+    return [=, &text_writer](const data_share& s) mutable -> view<const std::int32_t> {
+      if (s.order == text_writer.order) return {text_writer.window.data(), static_cast<std::int64_t>(text_writer.window.size())};
+      if (s.order != 0) {
+        data_share same = s;
+        same.step = 0;
+        return evaluating(same);
+      }
+      return training(s);
+    };
+  };
+  const feed_shape same_share{.samples = how.samples, .step_samples = how.samples * how.micro_batches};
+  p.template feed<std::int32_t>("tokens", of_order(inputs_of(data, taken), inputs_of(unseen, same_share)));
+  p.template feed<std::int32_t>("labels", of_order(labels_of(data, taken), labels_of(unseen, same_share)));
+
+  // Training.
+  reports out;
+  out.add("console", console_sink(stdout, how.report));
+  out.add("steps.jsonl", jsonl_sink(folder("steps.jsonl"), first));
+  out.add("steps.csv", csv_sink(folder("steps.csv"), first));
+  out.add("tensorboard", tensorboard_sink(folder("board"), first));
+  std::vector<loss_point> losses, validations;
+  decoder_shape counted{.parameters = parameter_count(shape), .layers = how.layers, .width = how.width, .heads = how.heads, .groups = shape.groups(), .hidden = shape.inner(), .gated = shape.gated,
+                        .vocabulary = how.vocabulary, .sequence = how.sequence};
+  const double operations = flops_per_token(counted, flops_convention::exact);
+  const auto save = [&](std::int64_t step) {
+    p.finish();
+    std::vector<checkpoint_entry> numbers = entries_of(p.parameters()), states;
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      for (int k = 0; k < adam.states; ++k) states.push_back(state_entry_of(numbers[i], k, static_cast<float*>(p.parameters()[i].states[k])));
+    json state = json::object();
+    state.set("loader", data.state((step - first) * taken.step_samples).to_text());
+    saves.save(step, {.weights = numbers, .optimizer = states, .state = state});
+  };
+  double spent = 0;
+  for (std::int64_t step = first; step < how.steps; ++step) {
+    p.optimizer().rate = rates(step);
+    const double begin = now();
+    auto h = p.step(static_cast<double>(tokens));
+    step_report r;
+    r.step = step + 1, r.steps = how.steps, r.ranks = how.ranks, r.loss = h.loss(), r.norm = how.clip > 0 ? h.norm() : -1, r.rate = rates(step);
+    r.seconds = now() - begin, r.tokens = tokens, r.tokens_per_second = static_cast<double>(tokens) / r.seconds;
+    r.flops = operations * r.tokens_per_second, r.share_of_roof = share_of_peak(r.flops / how.ranks, roof * how.threads);
+    const recording seen = h.measured();
+    const plan_view program = p.steps();
+    double busiest = 0, idle = 0;
+    for (int k = 0, entry = 0; k < program.ranks; ++k) {
+      double work = 0;
+      for (int i = 0; i < program.order(k).count; ++i, ++entry) work += seen.ends[static_cast<std::size_t>(entry)] - seen.starts[static_cast<std::size_t>(entry)];
+      if (work > busiest) busiest = work, r.slowest_rank = k;
+      idle += 1 - work / r.seconds;
+    }
+    r.bubble = (std::max)(0.0, idle / how.ranks);
+    spent += step > first ? r.seconds : 0;
+    out(r);
+    losses.push_back({static_cast<double>(step + 1), r.loss});
+    if (how.evaluate > 0 && ((step + 1) % how.evaluate == 0 || step + 1 == how.steps)) {
+      validations.push_back({static_cast<double>(step + 1), p.run(evaluation, static_cast<double>(tokens)).loss()});
+      std::printf("validation  %.4f\n", validations.back().loss);
+    }
+    if (how.save > 0 && (step + 1) % how.save == 0 && step + 1 < how.steps) save(step + 1);
+    if (step + 1 < how.steps) continue;
+    save(how.steps);
+    if (how.trace || how.html) {
+      const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), seen), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), seen);
+      if (how.trace) std::ofstream(folder("trace.json")) << to_trace(foretold, &measured);
+      if (how.html) {
+        std::ofstream(folder("timeline.html")) << to_html(foretold, &measured);
+        const double average = spent / (std::max)(1.0, static_cast<double>(how.steps - first - 1));
+        double all = 0, done = 0;
+        for (double c : by_layer) all += c;
+        for (std::size_t i = 0; i < seen.ends.size(); ++i) done += seen.ends[i] - seen.starts[i];
+        const auto plain = [](const std::string& s) {
+          std::string escaped;
+          stretto::detail::put_xml(escaped, s);
+          return "<pre>" + escaped + "</pre>";
+        };
+        std::vector<page_section> parts{{"Loss", loss_svg(losses, validations)}};
+        char words[200];
+        std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass, then as it was measured. A step took %.1f ms on average.</p>", 1e3 * average);
+        parts.push_back({"Timeline", words + to_svg(foretold) + to_svg(measured)});
+        parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
+        parts.push_back({"The same work under other schedules, simulated", plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
+        std::ofstream(folder("report.html")) << html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts);
+      }
+    }
+  }
+
+  // Writing.
+  if (how.letters > 0) {
+    const pair_tokenizer tokens_of = how.pairs.empty() ? pair_tokenizer() : pair_tokenizer::load(how.pairs);
+    std::vector<std::int32_t> written = tokens_of.encode(how.prompt.empty() ? "\n" : how.prompt);
+    for (const std::int32_t t : written) text_writer.push(t);
+    for (int i = 0; i < how.letters; ++i) {
+      p.run(writing).loss();
+      text_writer.push(text_writer.next);
+      written.push_back(text_writer.next);
+    }
+    std::printf("\n%s\n", tokens_of.decode({written.data(), static_cast<std::int64_t>(written.size())}).c_str());
+  }
+  if (how.html) std::printf("\nthe report is %s, the timeline %s\n", folder("report.html").c_str(), folder("timeline.html").c_str());
+  return 0;
+}
+
+}  // namespace gpt
