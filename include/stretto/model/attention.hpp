@@ -4,12 +4,13 @@
 //
 //     x ─┬─ norm ─ queries, keys, values ─ (turned) ─ attention ─ product ─ (dropout) ─ + ─► y
 //        └──────────────────────────────────────────────────────────────────────────────┘
-// Each sample of the micro-batch attends to itself. What is saved: the norm's result, queries, keys and values, which their
-// gradients replace when these are known, attention's result, and a number a row and head.
+// Each sample of the micro-batch attends to itself, or to as many of its first tokens as a feed says aren't padding. What is
+// saved: the norm's result, queries, keys and values, which their gradients replace when these are known, attention's result,
+// and a number a row and head.
 // Cost: 4 products of rows × width², and attention. Source: Vaswani et al., Attention is all you need, 2017.
 #pragma once
 
-#include <utility>
+#include <cmath>
 
 #include <stretto/model/shape.hpp>
 #include <stretto/numeric/attention_mask.hpp>
@@ -68,11 +69,13 @@ class attention_layer {
     auto& q = t.queue;
     norm_.forward(q, x, s.normed, s.norm);
     in_.forward(q, s.normed, s.qkv);
+    const auto lengths = s_.lengths_of(c);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
       const heads h = heads_of(s.qkv, n);
       if (s_.rotary)
         for (const auto& part : {h.queries, h.keys}) rotary(q, part, positions_, table_, part);
-      attention(q, h.queries, h.keys, h.values, {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
+      const std::int64_t seen = s_.length(lengths, n);
+      attention(q, h.queries, h.keys.part(0, 0, seen), h.values.part(0, 0, seen), {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
     }
     if (drops(c)) {
       auto room = t.room();
@@ -96,9 +99,15 @@ class attention_layer {
     const auto delta = room.template take<real, 2>({s_.rows(), s_.heads});
     out_.backward_input(q, dz, dmixed);
     attention_delta(q, by_heads(tensor_view<T, 2>(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
+    const auto lengths = s_.lengths_of(c);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
       const heads h = heads_of(s.qkv, n), d = heads_of(dqkv, n);
-      attention_backward(q, h.queries, h.keys, h.values, by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, d.keys, d.values, rule(c, n));
+      const std::int64_t length = s_.length(lengths, n);
+      const auto seen = [&](const auto& m) { return m.part(0, 0, length); };
+      attention_backward(q, h.queries, seen(h.keys), seen(h.values), by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, seen(d.keys),
+                         seen(d.values), rule(c, n));
+      for (std::int64_t i = length; i < s_.sequence; ++i)  // nobody saw these
+        Device::memory::zero(of_sample(dqkv, n).row(i) + s_.queries(), 2 * s_.keys() * static_cast<std::int64_t>(sizeof(T)));
       if (s_.rotary)
         for (const auto& part : {d.queries, d.keys}) rotary_backward(q, part, positions_, table_, part);
     }
@@ -136,7 +145,7 @@ class attention_layer {
     return {by_heads(m.columns(0, s_.queries()), s_.heads), by_heads(m.columns(s_.queries(), s_.keys()), s_.groups()), by_heads(m.columns(s_.queries() + s_.keys(), s_.keys()), s_.groups())};
   }
   attention_options rule(const context& c, std::int64_t n) const {
-    return {.window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
+    return {.causal = s_.causal, .window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
   }
   bool drops(const context& c) const { return c.training && s_.dropout > 0; }
   dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }

@@ -15,9 +15,9 @@ namespace stretto::inline v0 {
 
 /// The table of tokens begins with these numbers, wherever it is used.
 template <class Device, class real>
-typename Device::template tensor<real, 2> begin_table(const transformer_shape& s, std::uint32_t seed) {
+typename Device::template tensor<real, 2> begin_table(const transformer_shape& s, std::uint32_t seed, std::uint32_t table = 0) {
   typename Device::template tensor<real, 2> t({s.vocabulary, s.width});
-  begin_normal(t.data(), t.size(), {seed, 0, 0}, s.deviation);
+  begin_normal(t.data(), t.size(), {seed, 0, 2 * table}, s.deviation);
   return t;
 }
 
@@ -31,10 +31,11 @@ class embedding_layer {
   template <class U, int Rank>
   using numbers = typename Device::template tensor<U, Rank>;
 
-  embedding_layer(const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
-      : s_(s), queue_(q), table_(begin_table<Device, real>(s, seed)), table_gradient_(table_.extents()),
+  /// Other tables of a model than those of its head's tokens have another number, and begin with other weights.
+  embedding_layer(const transformer_shape& s, std::uint32_t seed, const typename Device::options& q, label feed = "tokens", std::uint32_t table = 0, std::uint32_t places = 0)
+      : s_(s), queue_(q), feed_(feed), table_(begin_table<Device, real>(s, seed, table)), table_gradient_(table_.extents()),
         places_({s.learned_positions ? s.positions : 0, s.width}), places_gradient_(places_.extents()), positions_({s.rows()}) {
-    begin_normal(places_.data(), places_.size(), {seed, 0, 1}, s.deviation / 2);
+    begin_normal(places_.data(), places_.size(), {seed, 0, 2 * places + 1}, s.deviation / 2);
     for (std::int64_t i = 0; i < s.rows(); ++i) positions_[i] = static_cast<std::int32_t>(i % s.sequence);
     if constexpr (copies) table_copy_ = numbers<T, 2>(table_.extents()), places_copy_ = numbers<T, 2>(places_.extents());
   }
@@ -91,15 +92,16 @@ class embedding_layer {
   static constexpr bool copies = !std::is_same_v<T, real>;
 
   view<const std::int32_t> tokens(const context& c) const {
-    const auto given = c.feed<std::int32_t>("tokens");
+    const auto given = c.feed<std::int32_t>(feed_);
     if (given.count != s_.rows())
-      throw error(text("stretto: feed 'tokens' gives ", given.count, " tokens where a micro-batch has ", s_.samples, " samples of ", s_.sequence, "; give as many").str());
+      throw error(text("stretto: feed '", feed_, "' gives ", given.count, " tokens where a micro-batch has ", s_.samples, " samples of ", s_.sequence, "; give as many").str());
     return given;
   }
   dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
 
   transformer_shape s_;
   typename Device::options queue_;
+  label feed_;
   numbers<real, 2> table_, table_gradient_, places_, places_gradient_;
   numbers<T, 2> table_copy_, places_copy_;
   numbers<std::int32_t, 1> positions_;

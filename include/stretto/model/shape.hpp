@@ -33,6 +33,8 @@ struct transformer_shape {
   bool learned_positions = true;  ///< a table of positions is added to the embedding
   bool rotary = false;            ///< queries and keys are turned by their positions
   rotary_options turning = {};
+  bool causal = true;             ///< a token sees those before it; false: all of its sample
+  label lengths = {};             ///< the feed that says how many tokens each sample has, the rest being padding that nobody sees; empty: all
   std::int64_t window = 0;        ///< how far back attention sees; 0: to the beginning
   bool tied = true;               ///< the head reads the embedding's table
   double dropout = 0;             ///< behind the embedding, attention and the MLP
@@ -49,6 +51,17 @@ struct transformer_shape {
   std::int64_t rows() const { return samples * sequence; }
   std::int64_t queries() const { return heads * size(); }
   std::int64_t keys() const { return groups() * size(); }
+
+  /// How many tokens each sample of a micro-batch has; nothing where all have as many as there is room for.
+  view<const std::int32_t> lengths_of(const context& c) const {
+    if (lengths.empty()) return {};
+    const auto given = c.feed<std::int32_t>(lengths);
+    if (given.count != samples) throw error(text("stretto: feed '", lengths, "' gives ", given.count, " lengths where a micro-batch has ", samples, " samples; give one a sample").str());
+    for (std::int64_t n = 0; n < samples; ++n)
+      if (given[n] < 1 || given[n] > sequence) throw error(text("stretto: feed '", lengths, "' gives sample ", n, " a length of ", given[n], "; give 1 to ", sequence).str());
+    return given;
+  }
+  std::int64_t length(const view<const std::int32_t>& of_samples, std::int64_t sample) const { return of_samples.count > 0 ? of_samples[sample] : sequence; }
 
   /// Throws stretto::error for what no Transformer can be.
   void validate() const {

@@ -62,7 +62,7 @@ auto transformer(const transformer_shape& s, const transformer_options<Device, T
 inline std::vector<double> layer_costs(const transformer_shape& s) {
   const auto rows = static_cast<double>(s.rows()), width = static_cast<double>(s.width);
   const double heads = static_cast<double>(s.queries()), keys = static_cast<double>(s.keys()), inner = static_cast<double>(s.inner());
-  const double seen = s.window > 0 && s.window < s.sequence ? static_cast<double>(s.window) : static_cast<double>(s.sequence) / 2;
+  const double seen = s.window > 0 && s.window < s.sequence ? static_cast<double>(s.window) : static_cast<double>(s.sequence) / (s.causal ? 2 : 1);
   const double attention = 6 * rows * width * (2 * heads + 2 * keys) + 14 * rows * heads * seen;
   const double mlp = 6 * rows * width * inner * (s.gated ? 3 : 2);
   std::vector<double> costs{rows * width * 20};
