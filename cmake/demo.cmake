@@ -2,8 +2,9 @@
 #
 #     cmake -P cmake/demo.cmake
 #
-# Builds the tool stretto-explore and lets it show what it does. Needs a C++20 compiler and ninja or make, which are
-# installed as in test.cmake if they are missing. What can be set is listed in stretto_setup.cmake.
+# Builds gpt and stretto-explore; compares schedules, trains a small GPT over four ranks for about a minute, lets it write,
+# and leaves pictures. Needs a C++20 compiler and ninja or make, which are installed as in test.cmake if they are missing.
+# What can be set is listed in stretto_setup.cmake.
 cmake_minimum_required(VERSION 3.21)
 include("${CMAKE_CURRENT_LIST_DIR}/stretto_setup.cmake")
 
@@ -15,22 +16,17 @@ get_filename_component(BUILD_DIR "${BUILD_DIR}" ABSOLUTE)
 stretto_need_build_tools()
 stretto_install_missing()
 
-set(stretto_target stretto-explore)  # the examples and the rest of the project aren't needed here
+set(stretto_target gpt stretto-explore stretto-tokens)  # the rest of the project isn't needed here
 stretto_configure_and_build("${BUILD_DIR}" ok -DCMAKE_BUILD_TYPE=Release -DSTRETTO_BUILD_TESTS=OFF -DSTRETTO_BUILD_BENCH=OFF)
 if(NOT ok)
-  message(FATAL_ERROR "stretto: stretto-explore could not be built; the output above says why.")
+  message(FATAL_ERROR "stretto: gpt or stretto-explore could not be built; the output above says why.")
 endif()
 find_program(explore stretto-explore PATHS "${BUILD_DIR}/examples" "${BUILD_DIR}/examples/Release" NO_DEFAULT_PATH
              NO_CACHE REQUIRED)
 
 foreach(arguments IN ITEMS
-        "list"
         "show 1f1b --ranks 4 --micro-batches 8"
-        "compare --ranks 4 --micro-batches 8 --memory-limit 6 --latency 0.1"
-        "metrics 1f1b --ranks 4 --micro-batches 8"
-        "metrics interleaved_1f1b --ranks 4 --micro-batches 8 --chunks 2"
-        "csv 1f1b --ranks 4 --micro-batches 8"
-        "simulate 1f1b --ranks 4 --micro-batches 8 --latency 0.1")
+        "compare --ranks 4 --micro-batches 8 --memory-limit 6 --latency 0.1")
   stretto_say("\n$ stretto-explore ${arguments}")
   separate_arguments(words UNIX_COMMAND "${arguments}")
   execute_process(COMMAND "${explore}" ${words} RESULT_VARIABLE result)
@@ -38,3 +34,12 @@ foreach(arguments IN ITEMS
     message(FATAL_ERROR "stretto: 'stretto-explore ${arguments}' ended with ${result}, not 0; its message is above.")
   endif()
 endforeach()
+
+# Training: its own text, four ranks of one thread.
+find_program(gpt gpt PATHS "${BUILD_DIR}/examples" "${BUILD_DIR}/examples/Release" NO_DEFAULT_PATH NO_CACHE REQUIRED)
+set(words --steps 200 --report 10 --html --out "${BUILD_DIR}/gpt")
+stretto_say("\n$ gpt --steps 200 --report 10 --html")
+execute_process(COMMAND "${gpt}" ${words} RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "stretto: gpt ended with ${result}, not 0; its message is above.")
+endif()

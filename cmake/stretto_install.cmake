@@ -12,9 +12,11 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inl" PATTERN "*.cuh")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/stretto")
 install(EXPORT stretto-targets NAMESPACE stretto:: DESTINATION "${stretto_package_dir}")
-if(TARGET stretto-explore)
-  install(TARGETS stretto-explore RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-endif()
+foreach(tool IN ITEMS stretto-explore stretto-tokens)
+  if(TARGET ${tool})
+    install(TARGETS ${tool} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  endif()
+endforeach()
 
 # Before 1.0 a minor version may change the interface.
 set(stretto_compatibility SameMajorVersion)
