@@ -87,9 +87,9 @@ TEST_CASE("an even pipeline of P ranks and V chunks sends PV - 1 boundaries each
     p.step(24).loss();
     CHECK(t.total_messages() == 2 * 8 * (4 * chunks - 1));
     CHECK(t.total_bytes() == t.total_messages() * row_bytes);
-    // The board: what was asked for, losses of a step, the squares of a rank's parameters, the shares of its tied ones; to each other rank.
+    // The board: what was asked for, losses of a step, the squares of a rank's parameters; and the gradients of its tied ones. To each other rank.
     const std::int64_t parameters = 3, shared = toy::vocabulary * toy::width;
-    CHECK(t.gathered_bytes(0) == 3 * 8 * (3 + 8 + parameters + shared));
+    CHECK(t.gathered_bytes(0) == 3 * (8 * (3 + 8 + parameters) + 4 * shared));
   }
 }
 

@@ -31,6 +31,8 @@ struct rank_room {
   std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
   std::vector<void*> out;                    // what a pass fills, by place
   std::vector<entry_times> times;            // by kept step and entry, where the pipeline records
+  std::int64_t updates = 0;                  // that this rank has come to
+  double norms[kept_steps] = {};             // of the steps that are kept, where gradients are tied
 };
 
 /// Objects in their largest shape, for channels whose makers may be other ranks.
@@ -74,6 +76,7 @@ struct binding {
     rooms.clear();
     for (auto* c : channels) transport.close(c);
     if (board != nullptr) transport.close(board);
+    if (ties != nullptr) transport.close(ties);
   }
 
   /// Makes slots and channels. stage_of(rank, stage) is a stage of a local rank; layer_of(l, look) calls look(row, layer) with
@@ -153,6 +156,9 @@ struct binding {
     std::int64_t most = 0;
     for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
     board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
+    std::int64_t shares = 0;
+    for (int r = 0; r < work.ranks && trains && all.any_tied(); ++r) shares = all.share_bytes(r) > shares ? all.share_bytes(r) : shares;
+    if (shares > 0) ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, 2, {}});
     asked_as.assign(static_cast<std::size_t>(kept_steps), 1.0);
   }
   static constexpr std::int64_t head = 3;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run
@@ -163,6 +169,7 @@ struct binding {
         if (seen(r, step)[i] != mine[i]) return r;
     return -1;
   }
+  double norm_of(int rank, std::int64_t step) const { return rooms[static_cast<std::size_t>(rank)].norms[step % kept_steps]; }
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
   const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
 
@@ -202,6 +209,7 @@ struct binding {
   std::vector<rank_room> rooms;  // by rank
   std::vector<typename Transport::channel*> channels;
   typename Transport::gathering* board = nullptr;
+  typename Transport::gathering* ties = nullptr;  // where parameters are tied
   std::vector<double> asked_as;  // normalizers of the steps that are kept
   std::int64_t asked = 0;        // steps of this binding
   std::vector<std::vector<std::int64_t>> puts, takes;  // by channel, kept step and box: when, where the pipeline records

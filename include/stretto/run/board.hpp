@@ -4,10 +4,11 @@
 // squares by parameter, gradients of tied parameters. Whoever reads adds in the order of micro-batches, layers and
 // parameters, never in the order of arrival, so every rank, and every number of ranks, gets the same bits.
 //
-//     a rank's segment   losses l0 l1 l2 …   squares s0 s1 …   shares of tied gradients
+//     a rank's segment   losses l0 l1 l2 …   squares s0 s1 …          of each step that is kept
+//     another            gradients of tied parameters, as they are     of two updates: whoever is at the next has read the last
 //     loss = (l0 + l1 + …) / normalizer      norm = sqrt(s0 + s1 + …); a tied parameter counts once, where its first use is
 // A stage with several owners has its parameters on each of them: those are tied, too. Cost: 8 bytes a parameter and a
-// micro-batch, and 8 bytes an element of tied ones, for each of the steps that are kept.
+// micro-batch for each of the steps that are kept, and two copies of the gradients of tied ones.
 #pragma once
 
 #include <cmath>
@@ -49,7 +50,7 @@ class parameter_board {
       for (std::size_t k = i; k > 0 && before(cards[k], cards[k - 1]); --k) std::swap(cards[k], cards[k - 1]);
     rows_.clear(), uses_.clear();
     squares_.assign(static_cast<std::size_t>(ranks), 0);
-    doubles_.assign(static_cast<std::size_t>(ranks), 0);
+    shares_.assign(static_cast<std::size_t>(ranks), 0);
     for (const parameter_card& c : cards) {
       row r{c, -1, squares_[static_cast<std::size_t>(c.rank)]++, -1};
       for (std::size_t k = 0; k < rows_.size() && r.first < 0; ++k) {
@@ -67,9 +68,9 @@ class parameter_board {
     }
     for (std::size_t i = 0; i < rows_.size(); ++i)
       if (row& r = rows_[i]; r.what.trained && is_tied(static_cast<int>(i))) {
-        std::int64_t& end = doubles_[static_cast<std::size_t>(r.what.rank)];
+        std::int64_t& end = shares_[static_cast<std::size_t>(r.what.rank)];
         r.share = end;
-        end += r.what.count;
+        end += (r.what.count * (r.what.type == number_type::float32 ? 4 : 8) + 7) / 8 * 8;
       }
   }
 
@@ -79,8 +80,9 @@ class parameter_board {
     return false;
   }
 
-  /// Doubles in a rank's segment behind the losses.
-  std::int64_t size(int rank) const { return squares_[static_cast<std::size_t>(rank)] + doubles_[static_cast<std::size_t>(rank)]; }
+  /// Doubles in a rank's segment behind the losses, and bytes of its shares of tied gradients.
+  std::int64_t size(int rank) const { return squares_[static_cast<std::size_t>(rank)]; }
+  std::int64_t share_bytes(int rank) const { return shares_[static_cast<std::size_t>(rank)]; }
 
   /// The row of a rank's parameter.
   int find(int rank, int index) const {
@@ -94,24 +96,18 @@ class parameter_board {
   const parameter_card& what(int i) const { return rows_[static_cast<std::size_t>(i)].what; }
   int count() const { return static_cast<int>(rows_.size()); }
 
-  /// Where the shares of a tied parameter begin in its rank's segment, behind the losses.
-  std::int64_t share_at(int i) const {
-    const row& r = rows_[static_cast<std::size_t>(i)];
-    return r.share < 0 ? -1 : squares_[static_cast<std::size_t>(r.what.rank)] + r.share;
-  }
-
-  /// Notes what a rank knows of a parameter; `segment` begins behind the losses.
-  void note(int i, const parameter& p, double* segment) const {
+  /// Notes what a rank knows of a parameter; `segment` begins behind the losses, `shares` is that of tied gradients.
+  void note(int i, const parameter& p, double* segment, unsigned char* shares) const {
     const row& r = rows_[static_cast<std::size_t>(i)];
     if (p.gradient == nullptr) return;
-    double* const share = r.share < 0 ? nullptr : segment + share_at(i);
-    segment[r.square] = p.type == number_type::float32 ? sum(static_cast<const float*>(p.gradient), p.count, share)
-                                                      : sum(static_cast<const double*>(p.gradient), p.count, share);
+    const bool narrow = p.type == number_type::float32;
+    segment[r.square] = narrow ? sum(static_cast<const float*>(p.gradient), p.count) : sum(static_cast<const double*>(p.gradient), p.count);
+    if (r.share >= 0) std::memcpy(shares + r.share, p.gradient, static_cast<std::size_t>(p.count) * (narrow ? 4 : 8));
   }
 
-  /// The norm of all gradients together; of(rank) is that rank's segment behind the losses.
-  template <class Of>
-  double norm(Of&& of) const {
+  /// The norm of all gradients together; of(rank) is that rank's segment behind the losses, shares_of(rank) its other one.
+  template <class Of, class SharesOf>
+  double norm(Of&& of, SharesOf&& shares_of) const {
     double total = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const row& r = rows_[i];
@@ -121,21 +117,31 @@ class parameter_board {
         continue;
       }
       double own = 0;
-      for (std::int64_t k = 0; k < r.what.count; ++k) {
-        const double g = tied_sum(static_cast<int>(i), k, of);
-        own += g * g;
-      }
+      tied_sums(static_cast<int>(i), shares_of, [&](std::int64_t, const double* sums, std::int64_t n) {
+        for (std::int64_t k = 0; k < n; ++k) own += sums[k] * sums[k];
+      });
       total += own;
     }
     return std::sqrt(total);
   }
 
-  /// Element k of a tied parameter's gradient: all uses, in the order of the layers. `i` is the first use.
-  template <class Of>
-  double tied_sum(int i, std::int64_t k, Of&& of) const {
-    double total = 0;
-    for (int j : uses_[static_cast<std::size_t>(i)]) total += of(what(j).rank)[share_at(j) + k];
-    return total;
+  /// The gradient of a tied parameter, as take(first, sums, count) of some elements at a time: all uses, in the order of the
+  /// layers. `i` is the first use.
+  template <class SharesOf, class Take>
+  void tied_sums(int i, SharesOf&& shares_of, Take&& take) const {
+    constexpr std::int64_t some = 256;
+    const std::int64_t count = what(i).count;
+    for (std::int64_t first = 0; first < count; first += some) {
+      double sums[some] = {};
+      const std::int64_t n = count - first < some ? count - first : some;
+      for (int j : uses_[static_cast<std::size_t>(i)]) {
+        const row& r = rows_[static_cast<std::size_t>(j)];
+        const unsigned char* const at = shares_of(r.what.rank) + r.share;
+        if (r.what.type == number_type::float32) add(reinterpret_cast<const float*>(at) + first, n, sums);
+        else add(reinterpret_cast<const double*>(at) + first, n, sums);
+      }
+      take(first, sums, n);
+    }
   }
 
  private:
@@ -143,7 +149,7 @@ class parameter_board {
     parameter_card what;
     int first;           // the row of the first use; -1 where it is that itself
     std::int64_t square;  // in its rank's segment
-    std::int64_t share;
+    std::int64_t share;   // where it begins in the other one, in bytes; -1: it isn't tied
   };
   static bool before(const parameter_card& a, const parameter_card& b) {
     if (a.layer != b.layer) return a.layer < b.layer;
@@ -151,19 +157,19 @@ class parameter_board {
     return a.index < b.index;
   }
   template <class T>
-  static double sum(const T* g, std::int64_t n, double* share) {
+  static void add(const T* g, std::int64_t n, double* sums) {
+    for (std::int64_t k = 0; k < n; ++k) sums[k] += static_cast<double>(g[k]);
+  }
+  template <class T>
+  static double sum(const T* g, std::int64_t n) {
     double total = 0;
-    for (std::int64_t k = 0; k < n; ++k) {
-      const double one = static_cast<double>(g[k]);
-      total += one * one;
-      if (share != nullptr) share[k] = one;
-    }
+    for (std::int64_t k = 0; k < n; ++k) total += static_cast<double>(g[k]) * static_cast<double>(g[k]);
     return total;
   }
 
   std::vector<row> rows_;
   std::vector<std::vector<int>> uses_;  // by row: itself and those that are tied to it, in order
-  std::vector<std::int64_t> squares_, doubles_;  // by rank: how many squares, and elements of tied ones
+  std::vector<std::int64_t> squares_, shares_;  // by rank: how many squares, and bytes of tied gradients
 };
 
 }  // namespace stretto::inline v0::detail

@@ -246,8 +246,10 @@ class executor {
 
   void add_up() {
     double* const segment = run_->segment(rank_, q_->index) + run_->head + run_->boxes;
-    for (const local_parameter& p : parameters) board_.note(p.row, p.what, segment);
+    auto* const shares = run_->ties == nullptr ? nullptr : static_cast<unsigned char*>(t_.segment(*run_->ties, rank_, room_->updates));
+    for (const local_parameter& p : parameters) board_.note(p.row, p.what, segment, shares);
     publish();
+    if (run_->ties != nullptr) t_.publish(*run_->ties, rank_, room_->updates);
   }
 
   void update() {
@@ -258,22 +260,31 @@ class executor {
     if (clips || board_.any_tied()) {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
       if (const int other = run_->asked_otherwise(q_->index, run_->segment(rank_, q_->index)); other >= 0) throw asked_otherwise(other, q_->index);
-      const double norm = clips ? board_.norm(of) : 0;
+      if (run_->ties != nullptr) t_.gathered(*run_->ties, rank_, room_->updates, [](text& t) { t.add("the gradients of all uses of tied parameters"); });
+      const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of());
       if (clips && norm > how_->clip) scale = how_->clip / norm;
     }
     if (times_ != nullptr) times_[entry].start = clock_now();
     for (local_parameter& p : parameters) {
       if (p.what.gradient == nullptr) continue;
-      if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale, of);
-      else step_of(p, p.wide, static_cast<double*>(p.what.gradient), scale, of);
+      if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale);
+      else step_of(p, p.wide, static_cast<double*>(p.what.gradient), scale);
     }
+    ++room_->updates;
     tell_layers();
   }
 
-  template <class T, class Of>
-  void step_of(local_parameter& p, std::vector<std::vector<T>>& state, T* gradients, double scale, Of&& of) {
+  /// The shares of tied gradients that a rank has told of this update.
+  auto shares_of() const {
+    return [this](int rank) { return static_cast<const unsigned char*>(t_.from(*run_->ties, rank, room_->updates)); };
+  }
+
+  template <class T>
+  void step_of(local_parameter& p, std::vector<std::vector<T>>& state, T* gradients, double scale) {
     if (board_.is_tied(p.row))
-      for (std::int64_t k = 0; k < p.what.count; ++k) gradients[k] = static_cast<T>(board_.tied_sum(board_.first_use(p.row), k, of));
+      board_.tied_sums(board_.first_use(p.row), shares_of(), [&](std::int64_t first, const double* sums, std::int64_t n) {
+        for (std::int64_t k = 0; k < n; ++k) gradients[first + k] = static_cast<T>(sums[k]);
+      });
     T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
     for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
     const auto values = static_cast<T*>(p.what.value);

@@ -129,11 +129,11 @@ class pipeline {
       }
       return sum / b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
     }
-    /// The norm of all gradients together, before clipping.
-    double norm() {
+    double norm() {  ///< of all gradients together, before clipping
       binding& b = ready();
       if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
-      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; });
+      if (b.ties != nullptr) return b.norm_of(detail::first_local(p_->transport_), number_);
+      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; }, [](int) { return static_cast<const unsigned char*>(nullptr); });
     }
     /// What was measured, where pipeline_options::record is set. Of ranks of this process.
     recording measured() {
