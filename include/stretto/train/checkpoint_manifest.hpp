@@ -63,13 +63,13 @@ inline checkpoint_manifest read_manifest(std::string_view source, std::string_vi
   const json all = read_json(source, name, {.bytes = 16 << 20});
   const auto refuse = [&](std::string_view what) { throw error(text("stretto: ", name, " has no ", what, "; take a whole copy of the checkpoint").str()); };
   const json* const format = detail::member(all, "format", json_kind::string);
-  const json* const version = detail::member(all, "version", json_kind::integer);
+  const json* const form = detail::member(all, "version", json_kind::integer);
   const json* const step = detail::member(all, "step", json_kind::integer);
   const json* const serial = detail::member(all, "serial", json_kind::integer);
   const json* const files = detail::member(all, "files", json_kind::array);
   if (format == nullptr || format->string() != "stretto checkpoint") refuse("format 'stretto checkpoint'");
-  if (version == nullptr || version->integer() < 1) refuse("version of 1 or more");
-  if (version->integer() > 1) throw error(text("stretto: ", name, " is of version ", version->integer(), ", and version 1 is read; load it with a newer Stretto").str());
+  if (form == nullptr || form->integer() < 1) refuse("version of 1 or more");
+  if (form->integer() > 1) throw error(text("stretto: ", name, " is of version ", form->integer(), ", and version 1 is read; load it with a newer Stretto").str());
   if (step == nullptr || step->integer() < 0) refuse("step of 0 or more");
   if (serial == nullptr || serial->integer() < 0) refuse("serial number of 0 or more");
   if (files == nullptr) refuse("list of files");

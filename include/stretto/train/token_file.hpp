@@ -151,8 +151,8 @@ class token_file {
     if (!known) refuse("' begins with ", magic, ", not with llm.c's 20240520; name its format, or make it anew");
     if (data.count < header_bytes) refuse("' has ", data.count, " bytes and should begin with a header of ", header_bytes, "; make it anew, or name its format");
     if (magic == 20240801) type_ = type::u32, width_ = 4;
-    const std::int32_t version = detail::number_at<std::int32_t>(data.first, 1), count = detail::number_at<std::int32_t>(data.first, 2);
-    if (version != (width_ == 2 ? 1 : 7)) refuse("' is of version ", version, " of llm.c's format, and only ", width_ == 2 ? 1 : 7, " is known; make it anew");
+    const std::int32_t form = detail::number_at<std::int32_t>(data.first, 1), count = detail::number_at<std::int32_t>(data.first, 2);
+    if (form != (width_ == 2 ? 1 : 7)) refuse("' is of version ", form, " of llm.c's format, and only ", width_ == 2 ? 1 : 7, " is known; make it anew");
     if (count < 0 || data.count - header_bytes != std::int64_t{count} * width_)
       refuse("' promises ", count, " tokens and has ", data.count - header_bytes, " bytes behind its header, where each takes ", width_, "; make it anew");
     tokens_ += header_bytes;
@@ -165,10 +165,10 @@ class token_file {
     const std::string_view letters(reinterpret_cast<const char*>(index.first), static_cast<std::size_t>(index.count));
     if (!letters.starts_with(detail::megatron_magic)) refuse("' has an index that doesn't begin with MMIDIDX; make the pair anew, or name another format");
     if (index.count < head) refuse("' has an index of ", index.count, " bytes, and its header alone takes ", head, "; make the pair anew");
-    const auto version = detail::number_at<std::uint64_t>(index.first + 9), sequences = detail::number_at<std::uint64_t>(index.first + 18),
+    const auto form = detail::number_at<std::uint64_t>(index.first + 9), sequences = detail::number_at<std::uint64_t>(index.first + 18),
                starts = detail::number_at<std::uint64_t>(index.first + 26);
     const int code = std::to_integer<int>(index[17]);
-    if (version != 1) refuse("' has an index of another version than 1; make the pair anew");
+    if (form != 1) refuse("' has an index of another version than 1; make the pair anew");
     if (code < 1 || code > 8 || code == 6 || code == 7) refuse("' has an index that says type ", code, ", and tokens are of type 1, 2, 3, 4, 5 or 8; make the pair anew with one of them");
     type_ = static_cast<type>(code);
     width_ = code <= 2 ? 1 : code == 4 ? 4 : code == 5 ? 8 : 2;
