@@ -4,4 +4,7 @@
 #pragma once
 
 #include <stretto/host.hpp>
+#include <stretto/model/perceptron.hpp>
+#include <stretto/model/residual_network.hpp>
 #include <stretto/model/transformer.hpp>
+#include <stretto/model/translation.hpp>

@@ -72,8 +72,7 @@ class attention_layer {
     const auto lengths = s_.lengths_of(c);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
       const heads h = heads_of(s.qkv, n);
-      if (s_.rotary)
-        for (const auto& part : {h.queries, h.keys}) rotary(q, part, positions_, table_, part);
+      if (s_.rotary) rotary(q, h.queries, positions_, table_, h.queries), rotary(q, h.keys, positions_, table_, h.keys);
       const std::int64_t seen = s_.length(lengths, n);
       attention(q, h.queries, h.keys.part(0, 0, seen), h.values.part(0, 0, seen), {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
     }
@@ -108,8 +107,7 @@ class attention_layer {
                          seen(d.values), rule(c, n));
       for (std::int64_t i = length; i < s_.sequence; ++i)  // nobody saw these
         Device::memory::zero(of_sample(dqkv, n).row(i) + s_.queries(), 2 * s_.keys() * static_cast<std::int64_t>(sizeof(T)));
-      if (s_.rotary)
-        for (const auto& part : {d.queries, d.keys}) rotary_backward(q, part, positions_, table_, part);
+      if (s_.rotary) rotary_backward(q, d.queries, positions_, table_, d.queries), rotary_backward(q, d.keys, positions_, table_, d.keys);
     }
     in_.backward_input(q, dqkv, dnormed);
     Device::memory::copy(s.qkv.data(), dqkv.data(), dqkv.size() * static_cast<std::int64_t>(sizeof(T)));
