@@ -241,7 +241,7 @@ int train(settings how) {
         std::vector<page_section> parts{{"Loss", loss_svg(losses, validations)}};
         char words[200];
         std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass, then as it was measured. A step took %.1f ms on average.</p>", 1e3 * average);
-        parts.push_back({"Timeline", words + to_svg(foretold) + to_svg(measured)});
+        parts.push_back({"Timeline", words + svg_image(to_svg(foretold), "the simulated step") + svg_image(to_svg(measured), "the measured step")});
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
         parts.push_back({"The same work under other schedules, simulated", plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
         std::ofstream(folder("report.html")) << html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts);

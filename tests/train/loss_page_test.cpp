@@ -84,3 +84,8 @@ TEST_CASE("a page holds its sections and asks for nothing else") {
   CHECK(page.find("<script") == std::string::npos);
   CHECK(page.substr(page.size() - 16) == "</body>\n</html>\n");
 }
+
+TEST_CASE("an SVG becomes an image with its own styles") {
+  CHECK(stretto::svg_image("<svg id=\"a\">50 % & ü</svg>", "a \"b\"") ==
+        "<img alt=\"a &quot;b&quot;\" src=\"data:image/svg+xml,%3Csvg%20id=%22a%22%3E50%20%25%20%26%20%C3%BC%3C/svg%3E\">\n");
+}

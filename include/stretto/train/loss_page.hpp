@@ -3,7 +3,7 @@
 // A loss curve as SVG, and a page that holds such pictures and tables: files of their own, without script or network.
 //
 //     const std::string picture = loss_svg(training, validation, {.title = "GPT-2 124M"});     std::vector<loss_point>
-//     html_sections("run 7", {{"Loss", picture}, {"Plan", to_svg(timeline)}, {"Options", "<pre>…</pre>"}});
+//     html_sections("run 7", {{"Loss", picture}, {"Plan", svg_image(to_svg(timeline), "the plan")}, {"Options", "<pre>…</pre>"}});
 //
 //     title
 //     ● training 3.2104   ● validation 3.4012                   the last values
@@ -256,6 +256,21 @@ inline std::string loss_svg(const std::vector<loss_point>& training, const std::
   return detail::loss_drawing(training, validation, how).draw();
 }
 
+/// An SVG as an image of a page, so that its styles stay its own. `words` stand for it where it can't be seen.
+inline std::string svg_image(std::string_view svg, std::string_view words) {
+  std::string out = "<img alt=\"";
+  detail::put_xml(out, words);
+  out += "\" src=\"data:image/svg+xml,";
+  constexpr const char* digits = "0123456789ABCDEF";
+  for (const char c : svg) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = byte > ' ' && byte < 127 && std::string_view("\"%#<>&'{}|\\^`").find(c) == std::string_view::npos;
+    if (plain) out += c;
+    else out += '%', out += digits[byte >> 4], out += digits[byte & 15];
+  }
+  return out + "\">\n";
+}
+
 /// A page of its own that looks like that of a timeline. A script in a body doesn't run.
 inline std::string html_sections(std::string_view title, const std::vector<page_section>& sections) {
   std::string out = R"(<!DOCTYPE html>
@@ -272,6 +287,7 @@ inline std::string html_sections(std::string_view title, const std::vector<page_
   out += R"(
 section { margin-top: 22px; }
 section .wide svg { display: block; max-width: 100%; height: auto; background: none; }
+section .wide img { display: block; width: 100%; max-width: 1200px; height: auto; }
 pre { margin: 0; padding: 12px 14px; overflow-x: auto; border: 1px solid var(--line); border-radius: 9px; background: var(--panel); font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 </style>
 </head>
