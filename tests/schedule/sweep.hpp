@@ -17,8 +17,8 @@ namespace sweep {
 
 /// Under a sanitizer, which is some ten times slower, one size in so many is looked at.
 #ifdef STRETTO_SANITIZED
-inline constexpr int thin = 24;
-inline constexpr int scarce = 100;  // so many times fewer cases are asked for
+inline constexpr int thin = 12;
+inline constexpr int scarce = 40;  // so many times fewer cases are asked for
 #else
 inline constexpr int thin = 1;
 inline constexpr int scarce = 1;

@@ -9,6 +9,8 @@
 // Source: Shazeer, GLU variants improve Transformer, 2020.
 #pragma once
 
+#include <cmath>
+
 #include <stretto/model/shape.hpp>
 #include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
