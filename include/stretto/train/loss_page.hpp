@@ -258,9 +258,9 @@ inline std::string loss_svg(const std::vector<loss_point>& training, const std::
 
 /// An SVG as an image of a page, so that its styles stay its own. `words` stand for it where it can't be seen.
 inline std::string svg_image(std::string_view svg, std::string_view words) {
-  std::string out = "<img alt=\"";
+  std::string out = R"(<img alt=")";
   detail::put_xml(out, words);
-  out += "\" src=\"data:image/svg+xml,";
+  out += R"(" src="data:image/svg+xml,)";
   constexpr const char* digits = "0123456789ABCDEF";
   for (const char c : svg) {
     const auto byte = static_cast<unsigned char>(c);
