@@ -152,11 +152,14 @@ int train(settings how) {
   const int evaluation = p.bind(forward_of(order)), writing = p.bind(forward_of(order, 1));
   text_writer.order = writing;
   text_writer.window.assign(static_cast<std::size_t>(shape.rows()), 0);
+  const auto contents = [&] {  // weights, and what the optimizer keeps beside them
+    checkpoint_contents all{.weights = entries_of(p.parameters())};
+    for (std::size_t i = 0; i < all.weights.size(); ++i)
+      for (int k = 0; k < adam.states; ++k) all.optimizer.push_back(state_entry_of(all.weights[i], k, static_cast<float*>(p.parameters()[i].states[k])));
+    return all;
+  };
   if (begun) {
-    std::vector<checkpoint_entry> numbers = entries_of(p.parameters()), states;
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      for (int k = 0; k < adam.states; ++k) states.push_back(state_entry_of(numbers[i], k, static_cast<float*>(p.parameters()[i].states[k])));
-    begun->load({.weights = numbers, .optimizer = states});
+    begun->load(contents());
     p.weights_changed();
     data.restore(loader_state::from_text(begun->state().at("loader").string()));
   }
@@ -188,12 +191,9 @@ int train(settings how) {
   const double operations = flops_per_token(counted, flops_convention::exact);
   const auto save = [&](std::int64_t step) {
     p.finish();
-    std::vector<checkpoint_entry> numbers = entries_of(p.parameters()), states;
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      for (int k = 0; k < adam.states; ++k) states.push_back(state_entry_of(numbers[i], k, static_cast<float*>(p.parameters()[i].states[k])));
-    json state = json::object();
-    state.set("loader", data.state((step - first) * taken.step_samples).to_text());
-    saves.save(step, {.weights = numbers, .optimizer = states, .state = state});
+    checkpoint_contents all = contents();
+    all.state.set("loader", data.state((step - first) * taken.step_samples).to_text());
+    saves.save(step, all);
   };
   double spent = 0;
   for (std::int64_t step = first; step < how.steps; ++step) {

@@ -12,9 +12,9 @@
 
 #include <cmath>
 
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
 #include <stretto/numeric/attention_mask.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
 
 namespace stretto::inline v0 {
@@ -40,7 +40,7 @@ class attention_layer {
   };
 
   attention_layer(layer_index at, const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
-      : s_(s), queue_(q), norm_(s.norm, s.width, s.epsilon),
+      : s_(s), queue_(q), drop_(s.dropout, s.sequence), norm_(s.norm, s.width, s.epsilon),
         in_(s.queries() + 2 * s.keys(), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
         out_(s.width, s.queries(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)),
         table_(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning), positions_({s.sequence}) {
@@ -56,7 +56,7 @@ class attention_layer {
   void reserve(tools& t) {
     const std::int64_t rows = s_.rows(), wide = s_.queries() + 2 * s_.keys();
     in_.reserve(t.queue), out_.reserve(t.queue);
-    t.template reserve<T>(rows * s_.width, rows * s_.queries(), rows * wide, rows * s_.width, rows * s_.heads * static_cast<std::int64_t>(sizeof(real) / sizeof(T)));
+    t.template reserve<T>(drop_.room_of(rows * s_.width), rows * s_.queries(), rows * wide, rows * s_.width, rows * s_.heads * static_cast<std::int64_t>(sizeof(real) / sizeof(T)));
   }
   void weights_changed(context& c) {
     auto& q = c.tools<tools>().queue;
@@ -76,22 +76,14 @@ class attention_layer {
       const std::int64_t seen = s_.length(lengths, n);
       attention(q, h.queries, h.keys.part(0, 0, seen), h.values.part(0, 0, seen), {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
     }
-    if (drops(c)) {
-      auto room = t.room();
-      const auto z = room.template take<T, 2>({s_.rows(), s_.width});
-      out_.forward(q, s.mixed, z);
-      dropout(q, z, z, mask(c));
-      add(q, x, z, y);
-    } else {
-      out_.forward(q, s.mixed, y, {.residual = x});
-    }
+    drop_.into_stream(c, t, out_, s.mixed, x, y);
   }
 
   void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto dz = behind_dropout(c, q, room, dy);
+    const auto dz = drop_.left(c, q, room, matrix(dy));
     const auto dmixed = room.template take<T, 2>({s_.rows(), s_.queries()});
     const auto dqkv = room.template take<T, 2>({s_.rows(), s.qkv.columns()});
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
@@ -118,7 +110,7 @@ class attention_layer {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    out_.backward_weight(q, behind_dropout(c, q, room, dy), s.mixed);
+    out_.backward_weight(q, drop_.left(c, q, room, matrix(dy)), s.mixed);
     in_.backward_weight(q, s.qkv, s.normed);
     norm_.backward_weight(q, s.norm);
   }
@@ -145,17 +137,10 @@ class attention_layer {
   attention_options rule(const context& c, std::int64_t n) const {
     return {.causal = s_.causal, .window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
   }
-  bool drops(const context& c) const { return c.training && s_.dropout > 0; }
-  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
-  matrix behind_dropout(const context& c, auto& q, auto& room, const output& dy) const {
-    const auto dz = room.template take<T, 2>({s_.rows(), s_.width});
-    if (!drops(c)) return dy;
-    dropout(q, dy, dz, mask(c));
-    return dz;
-  }
 
   transformer_shape s_;
   typename Device::options queue_;
+  layer_dropout drop_;
   norm<Device, T> norm_;
   weight_matrix<Device, T> in_, out_;
   rotary_table<real> table_;

@@ -12,9 +12,9 @@
 // Source: Vaswani et al., Attention is all you need, 2017.
 #pragma once
 
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
 #include <stretto/numeric/attention_mask.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
 
 namespace stretto::inline v0 {
@@ -39,7 +39,7 @@ class cross_attention_layer {
   };
 
   cross_attention_layer(layer_index at, const transformer_shape& source, const transformer_shape& target, std::uint32_t seed, const typename Device::options& q)
-      : source_(source), s_(target), queue_(q), norm_(target.norm, target.width, target.epsilon),
+      : source_(source), s_(target), queue_(q), drop_(target.dropout, target.sequence), norm_(target.norm, target.width, target.epsilon),
         queries_(s_.queries(), s_.width, s_.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s_.deviation),
         memory_(2 * s_.keys(), s_.width, s_.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s_.deviation),
         out_(s_.width, s_.queries(), s_.biases, {seed, static_cast<std::uint32_t>(at.value), 2}, s_.deviation / std::sqrt(2.0 * s_.layers)) {}
@@ -54,7 +54,7 @@ class cross_attention_layer {
   void reserve(tools& t) {
     const std::int64_t rows = s_.rows();
     queries_.reserve(t.queue), memory_.reserve(t.queue), out_.reserve(t.queue);
-    t.template reserve<T>(rows * s_.width, rows * s_.queries(), rows * s_.queries(), source_.rows() * 2 * s_.keys(), rows * s_.width,
+    t.template reserve<T>(drop_.room_of(rows * s_.width), rows * s_.queries(), rows * s_.queries(), source_.rows() * 2 * s_.keys(), rows * s_.width,
                           rows * s_.heads * static_cast<std::int64_t>(sizeof(real) / sizeof(T)));
   }
   void weights_changed(context& c) {
@@ -74,22 +74,14 @@ class cross_attention_layer {
       const pair seen = seen_of(s.memory, n, source_.length(lengths, n));
       attention(q, heads_of(s.queries, n), seen.keys, seen.values, {}, {}, heads_of(s.mixed, n), of_sample(s.lse, n), rule(c, n));
     }
-    if (drops(c)) {
-      auto room = t.room();
-      const auto z = room.template take<T, 2>({s_.rows(), s_.width});
-      out_.forward(q, s.mixed, z);
-      dropout(q, z, z, mask(c));
-      add(q, x, z, y);
-    } else {
-      out_.forward(q, s.mixed, y, {.residual = x});
-    }
+    drop_.into_stream(c, t, out_, s.mixed, x, y);
   }
 
   void backward_input(context& c, const input& x, const taken&, const output& dy, input& dx, taken& dtaken, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto dz = behind_dropout(c, q, room, dy);
+    const auto dz = drop_.left(c, q, room, matrix(dy));
     const auto dmixed = room.template take<T, 2>(s.mixed.extents()), dqueries = room.template take<T, 2>(s.queries.extents());
     const auto dmemory = room.template take<T, 2>(s.memory.extents()), dnormed = room.template take<T, 2>(s.normed.extents());
     const auto delta = room.template take<real, 2>(s.lse.extents());
@@ -114,7 +106,7 @@ class cross_attention_layer {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    out_.backward_weight(q, behind_dropout(c, q, room, dy), s.mixed);
+    out_.backward_weight(q, drop_.left(c, q, room, matrix(dy)), s.mixed);
     memory_.backward_weight(q, s.memory, memory);
     queries_.backward_weight(q, s.queries, s.normed);
     norm_.backward_weight(q, s.norm);
@@ -143,17 +135,10 @@ class cross_attention_layer {
     return {by_heads(m.columns(0, s_.keys()), s_.groups()), by_heads(m.columns(s_.keys(), s_.keys()), s_.groups())};
   }
   attention_options rule(const context& c, std::int64_t n) const { return {.causal = false, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)}; }
-  bool drops(const context& c) const { return c.training && s_.dropout > 0; }
-  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
-  matrix behind_dropout(const context& c, auto& q, auto& room, const output& dy) const {
-    const auto dz = room.template take<T, 2>({s_.rows(), s_.width});
-    if (!drops(c)) return dy;
-    dropout(q, dy, dz, mask(c));
-    return dz;
-  }
 
   transformer_shape source_, s_;
   typename Device::options queue_;
+  layer_dropout drop_;
   norm<Device, T> norm_;
   weight_matrix<Device, T> queries_, memory_, out_;
 };

@@ -8,8 +8,8 @@
 // gradient of its input, which nobody reads. Cost: 3 products of samples × width × width a micro-batch, the first one's 2.
 #pragma once
 
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/perceptron_shape.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
 
 namespace stretto::inline v0 {
@@ -29,7 +29,7 @@ class dense_layer {
   };
 
   dense_layer(layer_index at, const perceptron_shape& s, std::uint32_t seed, const typename Device::options& q)
-      : s_(s), queue_(q), first_(at.value == 1), norm_(s.norm, s.normed ? s.width : 0, s.epsilon),
+      : s_(s), queue_(q), drop_(s.dropout, 1), first_(at.value == 1), norm_(s.norm, s.normed ? s.width : 0, s.epsilon),
         weight_(s.width, in(), true, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation > 0 ? s.deviation : std::sqrt(2 / static_cast<double>(in()))) {}
 
   tools make_tools() const { return tools(queue_); }
@@ -52,7 +52,7 @@ class dense_layer {
     auto& q = c.tools<tools>().queue;
     weight_.forward(q, x, s_.normed ? s.after : y, {.before = s.before, .kind = s_.kind});
     if (s_.normed) norm_.forward(q, s.after, y, s.norm);
-    if (drops(c)) dropout(q, y, y, mask(c));
+    if (drop_.drops(c)) dropout(q, y, y, drop_.mask(c));
   }
 
   void backward_input(context& c, const input&, const output& dy, input& dx, saved& s) {
@@ -61,7 +61,7 @@ class dense_layer {
     auto room = t.room();
     const auto dz = room.template take<T, 2>(dy.extents());
     tensor_view<T, 2, typename Device::memory> d = dy;
-    if (drops(c)) dropout(q, dy, dz, mask(c)), d = dz;
+    if (drop_.drops(c)) dropout(q, dy, dz, drop_.mask(c)), d = dz;
     if (s_.normed) norm_.backward_input(q, s.after, d, dz, {}, s.norm), d = dz;
     activate_backward(q, s.before, d, s.before, s_.kind);
     if (first_) Device::memory::zero(dx.data(), dx.size() * static_cast<std::int64_t>(sizeof(T)));
@@ -81,11 +81,10 @@ class dense_layer {
 
  private:
   std::int64_t in() const { return first_ ? s_.inputs : s_.width; }
-  bool drops(const context& c) const { return c.training && s_.dropout > 0; }
-  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample}; }
 
   perceptron_shape s_;
   typename Device::options queue_;
+  layer_dropout drop_;
   bool first_;
   norm<Device, T> norm_;
   weight_matrix<Device, T> weight_;

@@ -7,8 +7,8 @@
 // Cost: reading a row of the table a token.
 #pragma once
 
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
 
 namespace stretto::inline v0 {
@@ -33,7 +33,7 @@ class embedding_layer {
 
   /// Other tables of a model than those of its head's tokens have another number, and begin with other weights.
   embedding_layer(const transformer_shape& s, std::uint32_t seed, const typename Device::options& q, label feed = "tokens", std::uint32_t table = 0, std::uint32_t places = 0)
-      : s_(s), queue_(q), feed_(feed), table_(begin_table<Device, real>(s, seed, table)), table_gradient_(table_.extents()),
+      : s_(s), queue_(q), drop_(s.dropout, s.sequence), feed_(feed), table_(begin_table<Device, real>(s, seed, table)), table_gradient_(table_.extents()),
         places_({s.learned_positions ? s.positions : 0, s.width}), places_gradient_(places_.extents()), positions_({s.rows()}) {
     begin_normal(places_.data(), places_.size(), {seed, 0, 2 * places + 1}, s.deviation / 2);
     for (std::int64_t i = 0; i < s.rows(); ++i) positions_[i] = static_cast<std::int32_t>(i % s.sequence);
@@ -66,18 +66,14 @@ class embedding_layer {
       embedding(q, positions_, read(places_, places_copy_), p);
       add(q, x, p, x);
     }
-    if (c.training && s_.dropout > 0) dropout(q, x, x, mask(c));
+    if (drop_.drops(c)) dropout(q, x, x, drop_.mask(c));
   }
   void backward_input(context&, const nothing&, const output&, nothing&) {}
   void backward_weight(context& c, const nothing&, const output& dx) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
-    tensor_view<T, 2, typename Device::memory> d = dx;
-    if (c.training && s_.dropout > 0) {
-      auto room = t.room();
-      d = room.template take<T, 2>(dx.extents());
-      dropout(q, dx, d, mask(c));
-    }
+    auto room = t.room();
+    const auto d = drop_.left(c, q, room, tensor_view<T, 2, typename Device::memory>(dx));
     embedding_backward(q, tokens(c), d, table_gradient_);
     if (s_.learned_positions) embedding_backward(q, positions_, d, places_gradient_);
   }
@@ -97,10 +93,10 @@ class embedding_layer {
       throw error(text("stretto: feed '", feed_, "' gives ", given.count, " tokens where a micro-batch has ", s_.samples, " samples of ", s_.sequence, "; give as many").str());
     return given;
   }
-  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
 
   transformer_shape s_;
   typename Device::options queue_;
+  layer_dropout drop_;
   label feed_;
   numbers<real, 2> table_, table_gradient_, places_, places_gradient_;
   numbers<T, 2> table_copy_, places_copy_;

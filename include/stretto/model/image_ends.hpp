@@ -9,8 +9,8 @@
 #pragma once
 
 #include <stretto/model/filter.hpp>
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/residual_shape.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/numeric/pooling.hpp>
 #include <stretto/stage/model.hpp>
 
@@ -67,12 +67,12 @@ class pool_layer {
   };
 
   pool_layer(const residual_shape& s, const typename Device::options& q)
-      : queue_(q), kind_(s.kind), dropout_(s.dropout), from_(s.behind(s.all_blocks() - 1)), norm_(s.norm, from_[3], s.epsilon) {}
+      : queue_(q), kind_(s.kind), drop_(s.dropout, 1), from_(s.behind(s.all_blocks() - 1)), norm_(s.norm, from_[3], s.epsilon) {}
 
   tools make_tools() const { return tools(queue_); }
   output make_output() const { return output({from_[0], from_[3]}); }
   saved make_saved() const { return {norm_.make_saved(from_[0] * from_[1] * from_[2]), input(from_)}; }
-  void reserve(tools& t) { t.template reserve<T>(from_.count(), from_[0] * from_[3]); }
+  void reserve(tools& t) { t.template reserve<T>(from_.count(), drop_.room_of(from_[0] * from_[3])); }
   void weights_changed(context& c) { norm_.weights_changed(c.tools<tools>().queue); }
   std::int64_t bytes() const { return norm_.bytes(); }
 
@@ -84,16 +84,14 @@ class pool_layer {
     norm_.forward(q, x.matrix(), s.normed.matrix(), s.norm);
     activate(q, s.normed.matrix(), active.matrix(), kind_);
     average_pooling(q, active, y.template shaped<4>(pixel()), whole());
-    if (drops(c)) dropout(q, y, y, mask(c));
+    if (drop_.drops(c)) dropout(q, y, y, drop_.mask(c));
   }
   void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
     const auto dactive = room.template take<T, 4>(from_);
-    const auto dmean = room.template take<T, 2>(dy.extents());
-    if (drops(c)) dropout(q, dy, dmean, mask(c));
-    const tensor_view<T, 2, typename Device::memory> d = drops(c) ? dmean : dy;
+    const auto d = drop_.left(c, q, room, tensor_view<T, 2, typename Device::memory>(dy));
     average_pooling_backward(q, d.template shaped<4>(pixel()), dactive, whole());
     activate_backward(q, s.normed.matrix(), dactive.matrix(), dactive.matrix(), kind_);
     norm_.backward_input(q, x.matrix(), dactive.matrix(), dx.matrix(), {}, s.norm);
@@ -105,12 +103,10 @@ class pool_layer {
  private:
   shape<4> pixel() const { return {{from_[0], 1, 1, from_[3]}}; }
   pooling_options whole() const { return {.window = {from_[1], from_[2]}, .stride = {from_[1], from_[2]}}; }
-  bool drops(const context& c) const { return c.training && dropout_ > 0; }
-  dropout_options mask(const context& c) const { return {.rate = dropout_, .stream = c.random(0), .first_row = c.share.first_sample}; }
 
   typename Device::options queue_;
   activation kind_;
-  double dropout_;
+  layer_dropout drop_;
   shape<4> from_;
   norm<Device, T> norm_;
 };

@@ -11,8 +11,8 @@
 
 #include <cmath>
 
+#include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
-#include <stretto/numeric/dropout.hpp>
 #include <stretto/stage/model.hpp>
 
 namespace stretto::inline v0 {
@@ -32,7 +32,7 @@ class mlp_layer {
   };
 
   mlp_layer(layer_index at, const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
-      : s_(s), queue_(q), norm_(s.norm, s.width, s.epsilon),
+      : s_(s), queue_(q), drop_(s.dropout, s.sequence), norm_(s.norm, s.width, s.epsilon),
         up_(s.inner() * (s.gated ? 2 : 1), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
         down_(s.width, s.inner(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)) {}
 
@@ -41,7 +41,7 @@ class mlp_layer {
   saved make_saved() const { return {norm_.make_saved(s_.rows()), input({s_.rows(), s_.width}), input({s_.rows(), up_.out()}), input({s_.rows(), s_.inner()})}; }
   void reserve(tools& t) {
     up_.reserve(t.queue), down_.reserve(t.queue);
-    t.template reserve<T>(s_.rows() * s_.width, s_.rows() * s_.inner(), s_.rows() * s_.width);
+    t.template reserve<T>(drop_.room_of(s_.rows() * s_.width), s_.rows() * s_.inner(), s_.rows() * s_.width);
   }
   void weights_changed(context& c) {
     auto& q = c.tools<tools>().queue;
@@ -59,22 +59,14 @@ class mlp_layer {
     } else {
       up_.forward(q, s.normed, s.after, {.before = s.before, .kind = s_.kind});
     }
-    if (drops(c)) {
-      auto room = t.room();
-      const auto z = room.template take<T, 2>({s_.rows(), s_.width});
-      down_.forward(q, s.after, z);
-      dropout(q, z, z, mask(c));
-      add(q, x, z, y);
-    } else {
-      down_.forward(q, s.after, y, {.residual = x});
-    }
+    drop_.into_stream(c, t, down_, s.after, x, y);
   }
 
   void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto dz = behind_dropout(c, q, room, dy);
+    const auto dz = drop_.left(c, q, room, matrix(dy));
     const auto dafter = room.template take<T, 2>({s_.rows(), s_.inner()});
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
     down_.backward_input(q, dz, dafter);
@@ -88,7 +80,7 @@ class mlp_layer {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    down_.backward_weight(q, behind_dropout(c, q, room, dy), s.after);
+    down_.backward_weight(q, drop_.left(c, q, room, matrix(dy)), s.after);
     up_.backward_weight(q, s.before, s.normed);
     norm_.backward_weight(q, s.norm);
   }
@@ -103,17 +95,10 @@ class mlp_layer {
   using matrix = tensor_view<T, 2, typename Device::memory>;
   matrix gate(const matrix& both) const { return both.columns(0, s_.inner()); }
   matrix ungated(const matrix& both) const { return both.columns(s_.inner(), s_.inner()); }
-  bool drops(const context& c) const { return c.training && s_.dropout > 0; }
-  dropout_options mask(const context& c) const { return {.rate = s_.dropout, .stream = c.random(0), .first_row = c.share.first_sample * s_.sequence}; }
-  matrix behind_dropout(const context& c, auto& q, auto& room, const output& dy) const {
-    const auto dz = room.template take<T, 2>({s_.rows(), s_.width});
-    if (!drops(c)) return dy;
-    dropout(q, dy, dz, mask(c));
-    return dz;
-  }
 
   transformer_shape s_;
   typename Device::options queue_;
+  layer_dropout drop_;
   norm<Device, T> norm_;
   weight_matrix<Device, T> up_, down_;
 };

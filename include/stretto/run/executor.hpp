@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <stretto/plan/diagnose.hpp>
+#include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/stage/context.hpp>
@@ -261,8 +262,10 @@ class executor {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
       if (const int other = run_->asked_otherwise(q_->index, run_->segment(rank_, q_->index)); other >= 0) throw asked_otherwise(other, q_->index);
       if (run_->ties != nullptr) t_.gathered(*run_->ties, rank_, room_->updates, [](text& t) { t.add("the gradients of all uses of tied parameters"); });
-      const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of());
-      if (clips && norm > how_->clip) scale = how_->clip / norm;
+      if (clips || rank_ == first_local(t_)) {  // who isn't asked for the norm, and doesn't clip by it, doesn't need it
+        const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of());
+        if (clips && norm > how_->clip) scale = how_->clip / norm;
+      }
     }
     if (times_ != nullptr) times_[entry].start = clock_now();
     for (local_parameter& p : parameters) {

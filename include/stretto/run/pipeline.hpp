@@ -51,7 +51,8 @@ class pipeline {
   pipeline(const pipeline&) = delete;
   ~pipeline() { stop(); }  ///< steps that were asked for are run to their end first
 
-  template <class T, class F>  ///< a feed that layers ask for by name; give all of them before the first step
+  /// A feed that layers ask for by name. Give all of them before the first step.
+  template <class T, class F>
   void feed(label name, F function) {
     if (asked_.load() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
     for (const auto& known : feeds_)
@@ -102,8 +103,9 @@ class pipeline {
   /// Waits until all steps that were asked for have ended.
   void finish() { wait_for(asked_.load()); }
 
-  /// The parameters of this process's ranks, by layer. Look at them when no step is under way; who writes to them says so:
+  /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
+  /// Says that somebody has written to them, so that layers make anew what they make of weights.
   void weights_changed() {
     for (rank_state& r : ranks_)
       if (r.work) r.work->weights_changed();
@@ -174,8 +176,6 @@ class pipeline {
     std::unique_ptr<detail::executor<Transport, Optimizer>> work;
     alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
     std::thread thread;
-    rank_state() = default;
-    rank_state(rank_state&& other) noexcept : stages(std::move(other.stages)) {}
   };
   struct asked_step {
     binding* order = nullptr;
