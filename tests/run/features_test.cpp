@@ -4,6 +4,7 @@
 // vary, a lossy wire, slices with a carry, inputs let go early, frozen beginnings, gradients gathered over several runs,
 // other orders over the same layers, a plan as a constant, a stage with two owners.
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -357,5 +358,57 @@ TEST_CASE("a stage with two owners keeps them alike: their gradients are added, 
     CHECK(here == there);
     CHECK(here == Approx(*static_cast<const float*>(one.parameters()[i / 2].value)).epsilon(1e-5));
     CHECK(here != 3);
+  }
+}
+
+namespace {
+
+/// Adds up what it has seen since its texts began, and tells how often a carry was made for sharing.
+struct going_sum {
+  using input = float;
+  using output = float;
+  struct carry {
+    float sum = 0;
+    bool shared = false;
+  };
+  static inline std::atomic<int> shared_ones = 0, lone_ones = 0;
+  carry make_carry(bool shared) const { return ++(shared ? shared_ones : lone_ones), carry{0, shared}; }
+  void forward(context& c, const float& in, float& out, carry& k) {
+    if (c.begins) k.sum = 0;
+    out = k.sum += in;
+  }
+  void backward_input(context&, const float&, const float& dy, float& dx, carry&) { dx = dy; }
+};
+
+/// Sends each micro-batch's own number.
+struct own_number {
+  using input = nothing;
+  using output = float;
+  void forward(context& c, const nothing&, float& out) { out = c.feed<float>("numbers")[0]; }
+  void backward_input(context&, const nothing&, const float&, nothing&) {}
+};
+
+}  // namespace
+
+TEST_CASE("a run that goes on finds the carries of the run before, one a micro-batch") {
+  for (const int ranks : {1, 3}) {
+    CAPTURE(ranks);
+    going_sum::shared_ones = going_sum::lone_ones = 0;
+    const plan order = make_plan(one_f_one_b{}, {.ranks = ranks, .micro_batches = 4});
+    pipeline p(sequential(layer<own_number>(), layer<going_sum>(), layer<total>()), ranks == 1 ? cut::of({3}) : cut::of({1, 1, 1}), order, sgd{.rate = 0});
+    CHECK(going_sum::shared_ones == 0);  // training shares nothing
+    CHECK(going_sum::lone_ones > 0);
+    const int e = p.bind(forward_of(order, 3), {.keeps_carry = true}), plain = p.bind(forward_of(order));
+    CHECK(going_sum::shared_ones == 3);
+    std::vector<float> numbers{1, 10, 100, 1000};
+    p.feed<float>("numbers", [&](const data_share& s) { return view<const float>{&numbers[static_cast<std::size_t>(s.micro_batch)], 1}; });
+    CHECK(p.run(e).loss() == 111);
+    CHECK(p.go_on(e).loss() == 2 * 111);
+    CHECK(p.run(plain).loss() == 1111);
+    CHECK(p.step().loss() == 1111);
+    CHECK(p.go_on(e).loss() == 3 * 111);
+    CHECK(p.run(e).loss() == 111);
+    CHECK(thrown([&] { p.go_on(plain); }) == "stretto: order 2 is asked to go on, and keeps nothing between runs; bind it with {.keeps_carry = true}");
+    CHECK(thrown([&] { p.bind(order, {.keeps_carry = true}); }).find("bind one of forward passes") != std::string::npos);
   }
 }

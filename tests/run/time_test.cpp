@@ -18,13 +18,16 @@ using namespace stretto;
 
 namespace {
 
-double unit = 0.02;  // seconds
+double unit = 0.01;  // seconds
 
 /// Uneven: what a layer takes forward, for its inputs' gradients, and for its weights'.
 double cost_of(int layer, int pass) { return unit * (pass == 0 ? 1.0 : pass == 1 ? 1.1 : 0.9) * (1 + 0.1 * ((layer * 7) % 5 - 2)) / 2; }
 
+/// Sleeps most of it and watches the clock for the rest, because who sleeps is woken late.
 void sleep_for(double seconds) {
-  std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds)));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+  std::this_thread::sleep_until(end - std::chrono::microseconds(250));
+  while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
 }
 
 template <class In, class Out>
@@ -79,9 +82,11 @@ ratios measure(const plan& order) {
 
 void hold_to_the_clock(const char* name, const plan& order) {
   ratios best{9, 9};
-  for (int attempt = 0; attempt < 6 && !(best.nominal <= 1.02 && best.replayed <= 1.01); ++attempt) {  // others may have the cores for a while
+  unit = 0.01;
+  for (int attempt = 0; attempt < 8 && !(best.nominal <= 1.02 && best.replayed <= 1.01); ++attempt) {  // others may have the cores for a while
     const ratios r = measure(order);
     best = {std::min(best.nominal, r.nominal), std::min(best.replayed, r.replayed)};
+    unit *= 1.4;  // what they take from a longer pass is a smaller share of it
   }
   std::printf("%s: measured / simulated %.4f, measured / replayed %.4f\n", name, best.nominal, best.replayed);
   INFO(name);
@@ -113,7 +118,6 @@ TEST_CASE("a recording has every action once, in order, and every message after 
   pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(6), layer<sleeper<float, double>>()), toy::cut_of(8, 4), order, sgd{}, {.record = true});
   auto a = p.step(), b = p.step();
   const recording first = a.measured(), second = b.measured();
-  unit = 0.02;
   const plan_view v = p.steps();
   REQUIRE(first.starts.size() == static_cast<std::size_t>(v.actions.count));
   for (int r = 0; r < v.ranks; ++r) {

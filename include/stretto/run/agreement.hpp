@@ -47,11 +47,11 @@ class hasher {
 };
 
 template <class Model>
-bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const pipeline_options& how, std::string_view optimizer) {
+bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const pipeline_options& how, std::string_view optimizer, bool keeps_carry = false) {
   hasher plan, layers, types, options;
   options.add(optimizer);
   for (std::int64_t n : {static_cast<std::int64_t>(how.seed), how.samples, how.first_step, std::bit_cast<std::int64_t>(how.clip), static_cast<std::int64_t>(how.recompute_all),
-                         static_cast<std::int64_t>(how.merged_backward)}) options.add(n);
+                         static_cast<std::int64_t>(how.merged_backward), static_cast<std::int64_t>(keeps_carry)}) options.add(n);
   for (int n : {p.ranks, p.stages, p.micro_batches, p.slices, p.routes, p.groups}) plan.add(n);
   for (const action& a : p.actions)
     for (int n : {static_cast<int>(a.pass), static_cast<int>(a.kind), static_cast<int>(a.slice), static_cast<int>(a.stage), static_cast<int>(a.micro_batch), static_cast<int>(a.peer)}) plan.add(n);

@@ -56,7 +56,7 @@ struct object_source {
 
 template <class Transport>
 struct binding {
-  binding(Transport& t, const plan_view& order, const run_passes& passes, const model_links& links) : transport(t) {
+  binding(Transport& t, const plan_view& order, const run_passes& passes, const model_links& links, bool keeps) : transport(t), keeps_carry(keeps) {
     added = make_runnable(order, passes);
     if (order.lowered) {
       if (!passes.skips.empty()) throw error("stretto: the model has skip connections, and this plan holds its messages already; give the order that it came from");
@@ -66,7 +66,7 @@ struct binding {
       work = lower(added.order);
     }
     require(check(work, Transport::links));
-    tables = make_flow(work, added, links);
+    tables = make_flow(work, added, links, keeps);
     trains = work.passes.has(pass::backward_weight);
     boxes = static_cast<std::int64_t>(work.micro_batches) * work.slices;
   }
@@ -94,7 +94,7 @@ struct binding {
         room.bound.push_back(&bound);
         room.stages.emplace_back(bound, trains);
         stage_run& run = room.stages.back();
-        run.make(s.slots, s.workspaces, s.carries);
+        run.make(s.slots, s.workspaces, s.carries, keeps_carry || work.slices > 1);
         const auto value_of = [&](int layer, bool given, auto&& look) {
           layer_of(layer, [&](const layer_row& row, const void* made) {
             const object_row& what = given ? row.given : row.output;
@@ -204,7 +204,7 @@ struct binding {
   runnable_plan added;
   program work;
   flow tables;
-  bool trains = true;
+  bool trains = true, keeps_carry = false;
   std::int64_t boxes = 0, first_channel = 0;
   std::vector<rank_room> rooms;  // by rank
   std::vector<typename Transport::channel*> channels;

@@ -62,7 +62,7 @@ struct layer_sizes {
 };
 
 template <class Model, class Look>
-layer_sizes sizes_of(const Model& m, int l, Look&& look) {
+layer_sizes sizes_of(const Model& m, int l, bool sliced, Look&& look) {
   layer_sizes s;
   void (*drop)(void*) = nullptr;
   void* layer = m.make(l, &drop);
@@ -80,7 +80,7 @@ layer_sizes sizes_of(const Model& m, int l, Look&& look) {
   measure(row.output, &row.gradient, s.output, &s.gradient);
   measure(row.given, &row.given_gradient, s.given, &s.given_gradient);
   measure(row.saved, nullptr, s.saved, nullptr);
-  measure(row.carry, nullptr, s.carry, nullptr);
+  measure(sliced ? row.carry : row.no_carry, nullptr, s.carry, nullptr);
   parameter_list list(l);
   row.parameters(layer, list);
   for (const parameter& p : list.all()) {
@@ -113,7 +113,7 @@ dry_report dry_run(const Model& m, const cut& c, const plan_view& order, const d
     return false;
   };
   for (int l = 0; l < m.size(); ++l)
-    sizes.push_back(detail::sizes_of(m, l, [&](const layer_row& row, void* layer) {
+    sizes.push_back(detail::sizes_of(m, l, order.slices > 1, [&](const layer_row& row, void* layer) {
       for (int r = 0; r < order.ranks; ++r)
         if (does(r, c.stage_of(l))) tools[static_cast<std::size_t>(r)].take_in(row, layer);
     }));

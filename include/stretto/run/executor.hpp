@@ -28,7 +28,7 @@ struct step_request {
   std::int64_t step = 0;       ///< of training
   double normalizer = 1;
   int order = 0, round = 0;
-  bool clears = true, updates = true;
+  bool clears = true, updates = true, begins = true;
 };
 
 inline error asked_otherwise(int rank, std::int64_t step) {
@@ -188,6 +188,7 @@ class executor {
       c.rank = rank_;
       c.stage = w.what.stage;
       c.training = run_->trains;
+      c.begins = q_->begins && w.what.slice == 0;
       c.normalizer = q_->normalizer;
       c.seed = how_->seed;
       c.feeds = how_->feeds;
@@ -241,7 +242,7 @@ class executor {
 
   void publish() {
     double* const head = run_->segment(rank_, q_->index);
-    head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 2 * q_->round + (q_->updates ? 1 : 0);
+    head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 4 * q_->round + (q_->updates ? 1 : 0) + (q_->begins ? 2 : 0);
     t_.publish(*run_->board, rank_, q_->index);
   }
 

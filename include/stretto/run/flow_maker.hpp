@@ -25,7 +25,8 @@ namespace detail {
 
 class flow_maker {
  public:
-  flow_maker(const plan_view& program, const runnable_plan& added, const model_links& links) : p(program), w(program), added_(added), links_(links) {
+  flow_maker(const plan_view& program, const runnable_plan& added, const model_links& links, bool keeps_carry)
+      : p(program), w(program), added_(added), links_(links), keeps_carry_(keeps_carry) {
     boxes_ = static_cast<std::int64_t>(p.micro_batches) * p.slices;
     last_.assign(static_cast<std::size_t>(p.stages * boxes_), -1);
     first_.assign(last_.size(), -1);
@@ -239,7 +240,7 @@ class flow_maker {
       if (last) {
         free.slots.back(item.slot), slot_of[mine] = -1;
         --live;
-        if (--left[shared] == 0) free.carries.back(item.carry);
+        if (--left[shared] == 0 && !keeps_carry_) free.carries.back(item.carry);
       }
       out.items.push_back(item);
     }
@@ -275,6 +276,7 @@ class flow_maker {
   wiring w;
   const runnable_plan& added_;
   const model_links& links_;
+  bool keeps_carry_;
   std::int64_t boxes_ = 0;
   std::vector<std::int32_t> first_, last_;         // by stage and box: the forward, and the entry that lets go
   std::vector<std::int32_t> clock_, seen_;         // entries of each rank that have certainly run
@@ -284,9 +286,9 @@ class flow_maker {
 
 }  // namespace detail
 
-/// The tables of a valid program of layers.
-inline flow make_flow(const plan_view& program, const runnable_plan& added, const model_links& links) {
-  return detail::flow_maker(program, added, links).make();
+/// The tables of a valid program of layers. `keeps_carry`: each micro-batch has a carry of its own, for runs that go on.
+inline flow make_flow(const plan_view& program, const runnable_plan& added, const model_links& links, bool keeps_carry = false) {
+  return detail::flow_maker(program, added, links, keeps_carry).make();
 }
 
 }  // namespace stretto::inline v0

@@ -11,6 +11,11 @@
 
 namespace stretto::inline v0 {
 
+/// Of an order that is bound beside the one to train by.
+struct bind_options {
+  bool keeps_carry = false;  ///< each micro-batch keeps what its slices share from run to run, for go_on()
+};
+
 struct pipeline_options {
   std::uint32_t seed = 0;          ///< of the layers' random numbers
   std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample

@@ -14,15 +14,12 @@
 // Whatever is thrown on a rank ends the run on all of them, in one error that names rank, step and action.
 #pragma once
 
-#include <atomic>
-#include <exception>
 #include <memory>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include <stretto/run/agreement.hpp>
-#include <stretto/run/executor.hpp>
+#include <stretto/run/crew.hpp>
 #include <stretto/run/optimizer.hpp>
 #include <stretto/run/options.hpp>
 #include <stretto/transport/threads.hpp>
@@ -49,12 +46,12 @@ class pipeline {
   }
 
   pipeline(const pipeline&) = delete;
-  ~pipeline() { stop(); }  ///< steps that were asked for are run to their end first
+  ~pipeline() { crew_.stop(); }  ///< steps that were asked for are run to their end first
 
   /// A feed that layers ask for by name. Give all of them before the first step.
   template <class T, class F>
   void feed(label name, F function) {
-    if (asked_.load() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
+    if (crew_.asked() > 0) throw error(text("stretto: feed '", name, "' is given after the first step; give all feeds before it").str());
     for (const auto& known : feeds_)
       if (known.name() == name.str()) throw error(text("stretto: feed '", name, "' is given twice; give each feed its own name").str());
     feeds_.push_back(detail::feed_source::of<T>(name, static_cast<F&&>(function)));
@@ -77,8 +74,10 @@ class pipeline {
   }
 
   /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
-  int bind(const plan_view& order) {
-    orders_.push_back(bind_or_tell(order));
+  int bind(const plan_view& order, const bind_options& how = {}) {
+    if (how.keeps_carry && order.passes->has(pass::backward_input))
+      throw error("stretto: an order that trains is bound with keeps_carry, and what its backward passes would need of earlier runs is gone; bind one of forward passes, such as forward_of(plan)");
+    orders_.push_back(bind_or_tell(order, how.keeps_carry));
     return static_cast<int>(orders_.size()) - 1;
   }
 
@@ -88,6 +87,13 @@ class pipeline {
     if (rounds_ > 0 && orders_[static_cast<std::size_t>(order)]->trains)
       throw error(text("stretto: order ", order, " trains, and is run between accumulate and step, whose gradients it would lose; end the step first").str());
     return ask(order, normalizer, true);
+  }
+
+  /// Likewise, of an order with keeps_carry: layers go on with what their carries hold of the run before.
+  handle go_on(int order, double normalizer = 1) {
+    known(order);
+    if (!orders_[static_cast<std::size_t>(order)]->keeps_carry) throw error(text("stretto: order ", order, " is asked to go on, and keeps nothing between runs; bind it with {.keeps_carry = true}").str());
+    return ask(order, normalizer, true, false);
   }
 
   /// What the steps that are asked for from here on update weights with: its rate may change from step to step.
@@ -101,14 +107,13 @@ class pipeline {
   }
 
   /// Waits until all steps that were asked for have ended.
-  void finish() { wait_for(asked_.load()); }
+  void finish() { crew_.wait_for(crew_.asked()); }
 
   /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
   /// Says that somebody has written to them, so that layers make anew what they make of weights.
   void weights_changed() {
-    for (rank_state& r : ranks_)
-      if (r.work) r.work->weights_changed();
+    crew_.each_local([](int, auto& rank) { rank.work->weights_changed(); });
   }
 
   /// The program that step() runs, or run() of an order.
@@ -140,7 +145,7 @@ class pipeline {
     /// What was measured, where pipeline_options::record is set. Of ranks of this process.
     recording measured() {
       binding& b = ready();
-      if (!p_->settings_.records) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
+      if (!p_->how_.record) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
       return b.recorded(number_, p_->origin_);
     }
 
@@ -155,7 +160,7 @@ class pipeline {
       if (b.asked > number_ + detail::kept_steps)
         throw error(text("stretto: the results of step ", number_, " are asked for when ", b.asked, " steps have been, and they are kept for ", detail::kept_steps,
                          " steps; ask for them earlier").str());
-      p_->wait_for(whole_number_ + 1);
+      p_->crew_.wait_for(whole_number_ + 1);
       p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
       if (!p_->alone_) {
         const int mine = detail::first_local(p_->transport_);
@@ -171,22 +176,10 @@ class pipeline {
   };
 
  private:
-  struct rank_state {
-    std::vector<detail::bound_stage> stages;
-    std::unique_ptr<detail::executor<Transport, Optimizer>> work;
-    alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
-    std::thread thread;
-  };
-  struct asked_step {
-    binding* order = nullptr;
-    detail::step_request what;
-    Optimizer optimizer{};
-  };
-
-  std::unique_ptr<binding> bind_or_tell(const plan_view& order) {
+  std::unique_ptr<binding> bind_or_tell(const plan_view& order, bool keeps_carry = false) {
     finish();
     try {
-      return make_binding(order);
+      return make_binding(order, keeps_carry);
     } catch (...) {
       if (!alone_) detail::tell_others(transport_);
       throw;
@@ -202,7 +195,7 @@ class pipeline {
   }
 
   pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
-      : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), ranks_(static_cast<std::size_t>(transport_.ranks())) {
+      : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), crew_(transport_) {
     transport_.enter(transport_.host());
     for (int r = 0; r < transport_.ranks(); ++r) alone_ = alone_ && transport_.local(r);
     try {
@@ -212,14 +205,13 @@ class pipeline {
       require(check(order));
       if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0) throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, or first_step below 0; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
-      settings_ = {how_.seed, how_.samples, how_.clip, how_.record, {}};
+      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.record, {}};
       make_layers(order);
       orders_.push_back(make_binding(order));
-      for (int r = 0; r < transport_.ranks(); ++r)
-        if (transport_.local(r)) ranks_[static_cast<std::size_t>(r)].thread = std::thread([this, r] { work_on(r); });
+      crew_.start();
     } catch (const std::system_error& e) {
       transport_.fail(error(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str()));
-      stop();
+      crew_.stop();
       transport_.rethrow();
     } catch (...) {
       if (!alone_) detail::tell_others(transport_);
@@ -228,22 +220,10 @@ class pipeline {
     }
   }
 
-  void ring() {
-    for (int r = 0; r < transport_.ranks(); ++r)
-      if (transport_.local(r)) transport_.ring(r);
-  }
-  void stop() {
-    stop_.store(true);
-    ring();
-    transport_.leave(transport_.host());
-    for (rank_state& r : ranks_)
-      if (r.thread.joinable()) r.thread.join();
-  }
-
   void make_layers(const plan_view& v) {
     const auto hold_on = [](text& t) { t.add("the other ranks to be bound"); };
     const std::int64_t number = transport_.opened();
-    std::vector<std::vector<parameter>> own(ranks_.size());
+    std::vector<std::vector<parameter>> own(static_cast<std::size_t>(v.ranks));
     for (int s = 0; s < v.stages; ++s)
       for (int r = 0; r < v.ranks; ++r) {
         bool owns = false;
@@ -253,26 +233,24 @@ class pipeline {
         parameter_list list;
         stage.parameters(list);
         for (const parameter& p : list.all()) own[static_cast<std::size_t>(r)].push_back(p);
-        ranks_[static_cast<std::size_t>(r)].stages.push_back(std::move(stage));
+        crew_.rank(r).stages.push_back(std::move(stage));
       }
     std::vector<detail::parameter_card> cards = detail::exchange_cards(transport_, own, number, hold_on);
     board_.make(cards, v.ranks);
     detail::begin_alike(transport_, board_, own, number, hold_on);
     std::vector<parameter> by_row(static_cast<std::size_t>(board_.count()));
-    for (int r = 0; r < v.ranks; ++r) {
-      if (!transport_.local(r)) continue;
-      rank_state& rank = ranks_[static_cast<std::size_t>(r)];
+    crew_.each_local([&](int r, auto& rank) {
       rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         const int row = board_.find(r, static_cast<int>(i));
         by_row[static_cast<std::size_t>(row)] = rank.work->own(own[static_cast<std::size_t>(r)][i], row);
       }
-    }
+    });
     for (const parameter& p : by_row)
       if (!p.name.empty()) parameters_.push_back(p);
   }
 
-  std::unique_ptr<binding> make_binding(const plan_view& order) {
+  std::unique_ptr<binding> make_binding(const plan_view& order, bool keeps_carry = false) {
     if (order.stages != cut_.stages() || order.ranks != transport_.ranks())
       throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
                        "; give a plan of the same cut").str());
@@ -280,9 +258,9 @@ class pipeline {
     check_routes(order, model_, cut_, links_.first_trained);
     if (!how_.merged_backward) check_splits(order, model_);
     const bool trains = order.passes->has(pass::backward_weight);
-    auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_);
+    auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
-    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>()), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
+    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, links_, cut_, how_.record);
     b->open_board(board_, label(text("board ", number, " ", bound_).str()));
     ++bound_;
@@ -290,7 +268,7 @@ class pipeline {
   }
 
   const detail::bound_stage& stage_of(int rank, int stage) const {
-    for (const detail::bound_stage& s : ranks_[static_cast<std::size_t>(rank)].stages)
+    for (const detail::bound_stage& s : crew_.rank(rank).stages)
       if (s.stage == stage) return s;
     throw error(text("stretto: the plan lets rank ", rank, " do stage ", stage, ", which another plan gave to other ranks; bind plans with the same owners").str(), {.rank = rank, .stage = stage});
   }
@@ -298,8 +276,8 @@ class pipeline {
   /// A layer of this process, or one that is made to be looked at.
   template <class Look>
   void with_layer(int layer, Look&& look) const {
-    for (const rank_state& r : ranks_)
-      for (const detail::bound_stage& s : r.stages) {
+    for (int r = 0; r < transport_.ranks(); ++r)
+      for (const detail::bound_stage& s : crew_.rank(r).stages) {
         const int k = layer - s.first_layer;
         if (k >= 0 && k < static_cast<int>(s.layers.size())) return look(*s.rows[static_cast<std::size_t>(k)], s.layers[static_cast<std::size_t>(k)]);
       }
@@ -309,70 +287,24 @@ class pipeline {
     drop(made);
   }
 
-  handle ask(int order, double normalizer, bool updates) {
+  handle ask(int order, double normalizer, bool updates, bool begins = true) {
     if (!(normalizer > 0 || normalizer < 0) || normalizer - normalizer != 0)
       throw error("stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
-    const std::int64_t number = asked_.load(std::memory_order_relaxed);
-    wait_for(number - detail::kept_steps + 1);  // no more steps under way than there is room for
+    const std::int64_t number = crew_.asked();
+    crew_.make_way();
     binding& b = *orders_[static_cast<std::size_t>(order)];
     if (!alone_ && b.asked >= detail::kept_steps)
       transport_.gathered(*b.board, transport_.host(), b.asked - detail::kept_steps, [](text& t) { t.add("the ranks to end a step"); });
-    if (number == 0) settings_.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
+    if (number == 0) crew_.settings.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
-    queue_[static_cast<std::size_t>(number % detail::kept_steps)] = {
-        &b, {b.asked, trained_, normalizer, order, trains ? rounds_ : 0, trains ? rounds_ == 0 : b.trains, updates}, optimizer_};
+    const detail::step_request what{.index = b.asked, .step = trained_, .normalizer = normalizer, .order = order, .round = trains ? rounds_ : 0,
+                                    .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins};
     b.asked_as[static_cast<std::size_t>(b.asked % detail::kept_steps)] = normalizer;
     ++b.asked;
     if (trains) rounds_ = updates ? 0 : rounds_ + 1;
     if (b.trains && updates) ++trained_;
-    asked_.store(number + 1, std::memory_order_release);
-    ring();
+    crew_.ask({&b, what, optimizer_});
     return handle(*this, order, b.asked - 1, number, updates);
-  }
-
-  void wait_for(std::int64_t steps) {
-    transport_.attend(
-        transport_.host(),
-        [&] {
-          for (int r = 0; r < transport_.ranks(); ++r)
-            if (transport_.local(r) && ranks_[static_cast<std::size_t>(r)].done.load(std::memory_order_acquire) < steps) return false;
-          return true;
-        },
-        [&] {
-          std::int64_t ended = 0;
-          for (const rank_state& r : ranks_) ended += r.work ? r.work->ended() : 0;
-          return ended;
-        },
-        [&](text& t) {
-          t.add("some rank to end an action, and ");
-          const char* comma = "";
-          for (int r = 0; r < transport_.ranks(); ++r) {
-            if (!transport_.local(r)) continue;
-            t.add(comma, "rank ", r, " is at");
-            ranks_[static_cast<std::size_t>(r)].work->name_entry(t);
-            comma = ", ";
-          }
-        });
-  }
-
-  void work_on(int rank) {
-    rank_state& self = ranks_[static_cast<std::size_t>(rank)];
-    transport_.enter(rank);
-    try {
-      for (std::int64_t step = 0;; ++step) {
-        transport_.doze(rank, [&] { return asked_.load(std::memory_order_acquire) > step || stop_.load(); });  // idle: no deadline here
-        if (asked_.load(std::memory_order_acquire) <= step) break;
-        const asked_step& q = queue_[static_cast<std::size_t>(step % detail::kept_steps)];
-        self.work->run(*q.order, q.what, q.optimizer, settings_);
-        self.done.store(step + 1, std::memory_order_release);
-        transport_.ring(transport_.host());
-      }
-    } catch (const std::exception& e) {
-      if (!transport_.failed()) transport_.fail(self.work->failure(e.what()));
-    } catch (...) {
-      if (!transport_.failed()) transport_.fail(self.work->failure("something that is no std::exception"));
-    }
-    transport_.leave(rank);
   }
 
   pipeline_options how_;
@@ -383,18 +315,14 @@ class pipeline {
   cut cut_;
   model_links links_;
   detail::parameter_board board_;
-  std::vector<rank_state> ranks_;
+  detail::crew<Transport, Optimizer> crew_;
   std::vector<parameter> parameters_;
   std::vector<detail::feed_source> feeds_;
-  detail::run_settings settings_;
   std::vector<std::unique_ptr<binding>> orders_;  // the one to train by, then those of bind()
   std::int64_t origin_ = detail::clock_now();
   std::int64_t trained_ = how_.first_step, bound_ = 0;
   int rounds_ = 0, generation_ = 0;
   bool alone_ = true;  // all ranks are of this pipeline
-  asked_step queue_[detail::kept_steps] = {};
-  std::atomic<std::int64_t> asked_ = 0;
-  std::atomic<bool> stop_ = false;
 };
 
 }  // namespace stretto::inline v0

@@ -25,7 +25,8 @@ class stage_run {
     for (const made& m : made_) m.drop(m.object);
   }
 
-  void make(int slots, int workspaces, int carries) {
+  /// `shares`: whether carries are for more than one slice or run.
+  void make(int slots, int workspaces, int carries, bool shares) {
     const std::size_t n = s.rows.size();
     for (int i = 0; i < slots; ++i) {
       stage_slot slot;
@@ -61,7 +62,10 @@ class stage_run {
     }
     for (int i = 0; i < carries; ++i) {
       carries_.emplace_back();
-      for (std::size_t k = 0; k < n; ++k) carries_.back().push_back(s.rows[k]->carry.empty ? &none_ : keep(s.rows[k]->carry, s.layers[k]));
+      for (std::size_t k = 0; k < n; ++k) {
+        const object_row& row = shares ? s.rows[k]->carry : s.rows[k]->no_carry;
+        carries_.back().push_back(row.empty ? &none_ : keep(row, s.layers[k]));
+      }
     }
   }
 

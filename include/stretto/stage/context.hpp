@@ -101,6 +101,7 @@ class context {
   int stage = 0;
   int layer = 0;           ///< of the model, however it is cut
   bool training = true;    ///< false in evaluation and inference
+  bool begins = true;      ///< false where a carry holds what came before: in later slices, and where a run goes on
   bool again = false;      ///< a forward that is done once more because nothing was kept of the first
   double normalizer = 1;   ///< the loss is the last layer's sum divided by this
   std::uint32_t seed = 0;

@@ -5,7 +5,7 @@
 //     struct my_layer {
 //       using input = values<float>;  using output = values<float>;
 //       using saved = …;                  what backward needs beyond the input: one a micro-batch (or slice)
-//       using carry = …;                  shared by the slices of a micro-batch: keys, values, their gradients
+//       using carry = …;                  shared by the slices of a micro-batch: keys, values, their gradients; or by runs that go on
 //       using given = …;  using taken = …;     the ends of skip connections
 //       void forward        (context&, const input&, [const taken&,] output&, [given&,] [saved&,] [carry&]);
 //       void backward_input (context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,]
@@ -13,7 +13,8 @@
 //       void backward_weight(context&, const input&, [const taken&,] const gradient_of<output>&, [const gradient_of<given>&,]
 //                            [saved&,] [carry&]);                               where it has parameters
 //       void parameters(auto&& visit) { visit("weight", weight, weight_gradient); }
-//       output make_output() const;       and make_saved, make_carry, make_given: in the largest shape, where output{} won't do
+//       output make_output() const;       and make_saved, make_given: in the largest shape, where output{} won't do
+//       carry make_carry(bool) const;     likewise; false: nothing is shared, so that it may be empty
 //       using tools = …;                  what it shares with the other layers of its rank: a queue, room for what lives within a call;
 //       void reserve(tools&);             asks it for room when the pipeline is bound; context.tools<tools>() is it while it works
 //       void weights_changed(context&);   before the first pass, and after every update: what is made of weights is made anew here
@@ -171,7 +172,8 @@ template <class L>
 constexpr bool makes_const() {
   constexpr bool output = requires(L& l) { l.make_output(); } == requires(const L& l) { l.make_output(); };
   constexpr bool saved = requires(L& l) { l.make_saved(); } == requires(const L& l) { l.make_saved(); };
-  constexpr bool carry = requires(L& l) { l.make_carry(); } == requires(const L& l) { l.make_carry(); };
+  constexpr bool carry = requires(L& l) { l.make_carry(); } == requires(const L& l) { l.make_carry(); } &&
+                         requires(L& l) { l.make_carry(true); } == requires(const L& l) { l.make_carry(true); };
   constexpr bool given = requires(L& l) { l.make_given(); } == requires(const L& l) { l.make_given(); };
   return output && saved && carry && given;
 }

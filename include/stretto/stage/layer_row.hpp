@@ -44,7 +44,7 @@ struct layer_row {
   bool splits;       ///< can do its backward in two halves
   bool keeps_input;  ///< backward wants the inputs
   bool gives, takes;
-  object_row input, output, saved, carry, given, taken;  ///< input and taken only say their type
+  object_row input, output, saved, carry, no_carry, given, taken;  ///< input and taken only say their type; no_carry: a carry where nothing is shared
   object_row gradient, given_gradient, in_gradient, taken_gradient;
 
   void (*forward)(void* layer, context&, const layer_call&);
@@ -201,9 +201,11 @@ struct row_maker {
     if constexpr (requires { of(layer).make_saved(); }) return new T(of(layer).make_saved());
     else return new T{};
   }
+  template <bool Shared>
   static void* make_carry(const void* layer) {
     using T = typename t::carry;
-    if constexpr (requires { of(layer).make_carry(); }) return new T(of(layer).make_carry());
+    if constexpr (requires { of(layer).make_carry(Shared); }) return new T(of(layer).make_carry(Shared));
+    else if constexpr (requires { of(layer).make_carry(); }) return new T(of(layer).make_carry());
     else return new T{};
   }
   static void* make_given(const void* layer) {
@@ -243,7 +245,8 @@ inline constexpr layer_row row_of = {
     .input = detail::object_basics<typename layer_traits<L>::input, true>(),
     .output = detail::row_maker<L>::template made_by<typename layer_traits<L>::output, true>(detail::row_maker<L>::make_output),
     .saved = detail::row_maker<L>::template made_by<typename layer_traits<L>::saved, false>(detail::row_maker<L>::make_saved),
-    .carry = detail::row_maker<L>::template made_by<typename layer_traits<L>::carry, false>(detail::row_maker<L>::make_carry),
+    .carry = detail::row_maker<L>::template made_by<typename layer_traits<L>::carry, false>(detail::row_maker<L>::template make_carry<true>),
+    .no_carry = detail::row_maker<L>::template made_by<typename layer_traits<L>::carry, false>(detail::row_maker<L>::template make_carry<false>),
     .given = detail::row_maker<L>::template made_by<typename layer_traits<L>::given, true>(detail::row_maker<L>::make_given),
     .taken = detail::object_basics<typename layer_traits<L>::taken, true>(),
     .gradient = detail::gradient_row<typename layer_traits<L>::output>(),
