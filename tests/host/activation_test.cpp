@@ -79,6 +79,30 @@ TEST_CASE("activations have their limits however far") {
   }
 }
 
+TEST_CASE("activations are numbers where their exponential comes to the end of float") {
+  tensor<float, 2> x({1, 4096}), y({1, 4096}), s({1, 4096});
+  const tensor<float, 2> ones = test::numbers<float>(shape<2>{{1, 4096}}, 1, 1, 1);
+  for (host::isa level : test::levels()) {
+    host::queue q({.most = level});
+    for (activation kind : {activation::gelu, activation::gelu_tanh, activation::silu, activation::tanh, activation::logistic})
+      for (const float to : {-86.0f, -42.0f, -12.5f, -9.5f}) {  // exp(-x), exp(-2 x), exp(x^2 / 2), exp of gelu_tanh's polynomial
+        INFO(host::isa_name(level) << " " << activation_name(kind) << " below " << to);
+        for (int i = 0; i < 4096; ++i) x(0, i) = to - static_cast<float>(i) / 1024;
+        host::activate(q, x, y, kind);
+        host::activate_backward(q, x, ones, s, kind);
+        double worst = 0, worst_slope = 0;
+        for (int i = 0; i < 4096; ++i) {
+          const auto at = static_cast<double>(x(0, i));
+          const auto off = [](float v, double truth) { return std::isfinite(v) ? std::abs(static_cast<double>(v) - truth) : 1e9; };
+          worst = std::max(worst, off(y(0, i), reference::activated(kind, at)));
+          worst_slope = std::max(worst_slope, off(s(0, i), reference::activation_slope(kind, at)));
+        }
+        CHECK(worst < 1e-7);
+        CHECK(worst_slope < 1e-7);
+      }
+  }
+}
+
 TEST_CASE("activations may be done in place") {
   host::queue q;
   tensor<float, 2> x = test::numbers<float>(shape<2>{{3, 70}}, 1, -3, 3), dy = test::numbers<float>(shape<2>{{3, 70}}, 2), y(x.extents()), dx(x.extents());
