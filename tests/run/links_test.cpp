@@ -129,7 +129,7 @@ TEST_CASE("options and numbers that are no use are refused") {
   const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
   const cut c = cut::of({1, 1});
   CHECK(thrown([&] { pipeline p(m, c, plan{}); }) == "stretto: no plan: it was never made, or was moved from; make it with make_plan");
-  const std::string options = "stretto: pipeline_options::clip is below 0 or no number, samples is below 1, or first_step below 0; correct it";
+  const std::string options = "stretto: pipeline_options::clip is below 0 or no number, samples is below 1, first_step below 0, or skipped not from 0 to first_step; correct it";
   CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.clip = -1}); }) == options);
   CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.clip = std::nan("")}); }) == options);
   CHECK(thrown([&] { pipeline p(m, c, order, sgd{}, {.samples = 0}); }) == options);

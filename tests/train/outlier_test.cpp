@@ -66,3 +66,16 @@ TEST_CASE("a guard skips by the score of either, and only where it is asked to")
   CHECK_FALSE(by_loss.take(1, 1000).skip);
   CHECK(by_loss.take(1000, 1).skip);
 }
+
+TEST_CASE("a limit is the value whose score is the most") {
+  outlier_guard guard{.most_of_loss = 3, .most_of_norm = 6};
+  for (int i = 0; i < outlier_window::size; ++i) {
+    CHECK(guard.limit_of_norm() > 1e308);
+    guard.take(4 + 0.01 * (i % 5), 1 + 0.1 * (i % 3));
+  }
+  CHECK(guard.norm.score(guard.limit_of_norm()) == Catch::Approx(6));
+  CHECK(guard.loss.score(guard.limit_of_loss()) == Catch::Approx(3));
+  CHECK(outlier_guard{}.limit_of_norm() > 1e308);
+  guard.most_of_norm = 0;
+  CHECK(guard.limit_of_norm() > 1e308);
+}

@@ -50,7 +50,7 @@ template <class Model>
 bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const pipeline_options& how, std::string_view optimizer, bool keeps_carry = false) {
   hasher plan, layers, types, options;
   options.add(optimizer);
-  for (std::int64_t n : {static_cast<std::int64_t>(how.seed), how.samples, how.first_step, std::bit_cast<std::int64_t>(how.clip), static_cast<std::int64_t>(how.recompute_all),
+  for (std::int64_t n : {static_cast<std::int64_t>(how.seed), how.samples, how.first_step, std::bit_cast<std::int64_t>(how.clip), how.skipped, static_cast<std::int64_t>(how.skips), static_cast<std::int64_t>(how.recompute_all),
                          static_cast<std::int64_t>(how.merged_backward), static_cast<std::int64_t>(keeps_carry)}) options.add(n);
   for (int n : {p.ranks, p.stages, p.micro_batches, p.slices, p.routes, p.groups}) plan.add(n);
   for (const action& a : p.actions)

@@ -18,11 +18,22 @@
 #include <stretto/run/flow_maker.hpp>
 #include <stretto/run/recorder.hpp>
 #include <stretto/run/stage_run.hpp>
+#include <stretto/run/step_rule.hpp>
 #include <stretto/transport/transport.hpp>
 
 namespace stretto::inline v0::detail {
 
 inline constexpr std::int64_t kept_steps = 8;  ///< steps that may be under way, or not yet asked for their loss
+
+/// What is the same for all entries of one step.
+struct step_request {
+  std::int64_t index = 0;      ///< of the binding's steps
+  std::int64_t step = 0;       ///< of training
+  double normalizer = 1;
+  int order = 0, round = 0;
+  bool clears = true, updates = true, begins = true;
+  step_rule rule = {};
+};
 
 /// What a rank has of one binding.
 struct rank_room {
@@ -159,15 +170,31 @@ struct binding {
     std::int64_t shares = 0;
     for (int r = 0; r < work.ranks && trains && all.any_tied(); ++r) shares = all.share_bytes(r) > shares ? all.share_bytes(r) : shares;
     if (shares > 0) ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, 2, {}});
-    asked_as.assign(static_cast<std::size_t>(kept_steps), 1.0);
   }
-  static constexpr std::int64_t head = 3;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run
+  static constexpr std::int64_t head = 6;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run, rule
   /// The first rank that was asked for something else; -1 where all were asked for the same.
   int asked_otherwise(std::int64_t step, const double* mine) const {
     for (int r = 0; r < work.ranks; ++r)
       for (int i = 0; i < head; ++i)
         if (seen(r, step)[i] != mine[i]) return r;
     return -1;
+  }
+  const step_request& request(std::int64_t step) const { return requests[step % kept_steps]; }
+  /// The loss of a step whose segments have been gathered.
+  double loss_of(std::int64_t step) const {
+    double sum = 0;
+    for (int m = 0; m < work.micro_batches; ++m) {
+      const route_view r = plan_view(work).route_of(m);
+      const double* losses = seen(r.rank_of(r.last()), step);
+      for (int q = 0; q < work.slices; ++q) sum += losses[head + m * work.slices + q];
+    }
+    return sum / request(step).normalizer;
+  }
+  /// Whether a step of that norm is to be taken where steps may be skipped.
+  bool is_sound(std::int64_t step, double norm) const {
+    const step_rule& rule = request(step).rule;
+    if (!is_finite(norm) || norm > rule.most_norm) return false;
+    return is_finite(rule.most_loss) ? loss_of(step) <= rule.most_loss : true;
   }
   double norm_of(int rank, std::int64_t step) const { return rooms[static_cast<std::size_t>(rank)].norms[step % kept_steps]; }
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
@@ -210,7 +237,7 @@ struct binding {
   std::vector<typename Transport::channel*> channels;
   typename Transport::gathering* board = nullptr;
   typename Transport::gathering* ties = nullptr;  // where parameters are tied
-  std::vector<double> asked_as;  // normalizers of the steps that are kept
+  step_request requests[kept_steps] = {};  // of the steps that are kept
   std::int64_t asked = 0;        // steps of this binding
   std::vector<std::vector<std::int64_t>> puts, takes;  // by channel, kept step and box: when, where the pipeline records
 };

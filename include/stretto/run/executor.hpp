@@ -22,15 +22,6 @@
 
 namespace stretto::inline v0::detail {
 
-/// What is the same for all entries of one step.
-struct step_request {
-  std::int64_t index = 0;      ///< of the binding's steps
-  std::int64_t step = 0;       ///< of training
-  double normalizer = 1;
-  int order = 0, round = 0;
-  bool clears = true, updates = true, begins = true;
-};
-
 inline error asked_otherwise(int rank, std::int64_t step) {
   return error(text("stretto: rank ", rank, " was asked for another run than this rank, or with another normalizer, or has gone on for eight steps, at run ", step,
                     "; ask all ranks for the same steps, and for results before eight more").str(), {.rank = rank});
@@ -48,6 +39,8 @@ struct run_settings {
   std::uint32_t seed = 0;
   std::int64_t samples = 1;
   double clip = 0;
+  bool skips = false;
+  std::int64_t skipped = 0;  // steps before the first
   bool records = false;
   view<const feed_source> feeds;
 };
@@ -189,7 +182,7 @@ class executor {
       c.stage = w.what.stage;
       c.training = run_->trains;
       c.begins = q_->begins && w.what.slice == 0;
-      c.normalizer = q_->normalizer;
+      c.normalizer = q_->normalizer / q_->rule.loss_scale;
       c.seed = how_->seed;
       c.feeds = how_->feeds;
       c.all_tools = tools_.all();
@@ -243,6 +236,7 @@ class executor {
   void publish() {
     double* const head = run_->segment(rank_, q_->index);
     head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 4 * q_->round + (q_->updates ? 1 : 0) + (q_->begins ? 2 : 0);
+    head[3] = q_->rule.loss_scale, head[4] = q_->rule.most_norm, head[5] = q_->rule.most_loss;
     t_.publish(*run_->board, rank_, q_->index);
   }
 
@@ -255,27 +249,30 @@ class executor {
   }
 
   void update() {
-    const bool clips = how_->clip > 0;
-    double scale = 1;
+    const bool clips = how_->clip > 0, skips = how_->skips;
+    double scale = 1 / q_->rule.loss_scale;
+    bool taken = true;
     const std::int64_t entry = now_.load(std::memory_order_relaxed)->entry;
     const auto of = [&](int rank) { return run_->seen(rank, q_->index) + run_->head + run_->boxes; };
-    if (clips || board_.any_tied()) {
+    if (clips || skips || board_.any_tied()) {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
       if (const int other = run_->asked_otherwise(q_->index, run_->segment(rank_, q_->index)); other >= 0) throw asked_otherwise(other, q_->index);
       if (run_->ties != nullptr) t_.gathered(*run_->ties, rank_, room_->updates, [](text& t) { t.add("the gradients of all uses of tied parameters"); });
-      if (clips || rank_ == first_local(t_)) {  // who isn't asked for the norm, and doesn't clip by it, doesn't need it
-        const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of());
-        if (clips && norm > how_->clip) scale = how_->clip / norm;
+      if (clips || skips || rank_ == first_local(t_)) {  // who isn't asked for the norm, and doesn't judge by it, doesn't need it
+        const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of()) / q_->rule.loss_scale;
+        if (const double factor = how_->clip / (norm + 1e-6); clips && factor < 1) scale *= factor;  // numeric's clip_factor
+        taken = !skips || run_->is_sound(q_->index, norm);
       }
     }
     if (times_ != nullptr) times_[entry].start = clock_now();
     for (local_parameter& p : parameters) {
-      if (p.what.gradient == nullptr) continue;
+      if (p.what.gradient == nullptr || !taken) continue;
       if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale);
       else step_of(p, p.wide, static_cast<double*>(p.what.gradient), scale);
     }
     ++room_->updates;
-    tell_layers();
+    if (taken) tell_layers();
+    else ++skipped_;
   }
 
   /// The shares of tied gradients that a rank has told of this update.
@@ -292,9 +289,9 @@ class executor {
     T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
     for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
     const auto values = static_cast<T*>(p.what.value);
-    if constexpr (requires { (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1, p.what); })
-      (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1, p.what);
-    else (*optimizer_)(values, gradients, states, p.what.count, scale, q_->step + 1);
+    const std::int64_t update = q_->step + 1 - how_->skipped - skipped_;  // skipped steps don't count
+    if constexpr (requires { (*optimizer_)(values, gradients, states, p.what.count, scale, update, p.what); }) (*optimizer_)(values, gradients, states, p.what.count, scale, update, p.what);
+    else (*optimizer_)(values, gradients, states, p.what.count, scale, update);
   }
 
   Transport& t_;
@@ -313,7 +310,7 @@ class executor {
   rank_room* room_ = nullptr;
   const rank_flow* f_ = nullptr;
   std::atomic<const work_item*> now_ = nullptr;
-  std::int64_t count_ = 0;
+  std::int64_t count_ = 0, skipped_ = 0;
   std::atomic<std::int64_t> ended_ = 0;
   entry_times* times_ = nullptr;
 };

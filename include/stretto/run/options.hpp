@@ -21,6 +21,8 @@ struct pipeline_options {
   std::int64_t samples = 1;        ///< of a micro-batch, so that random numbers are keyed by the sample
   std::int64_t first_step = 0;     ///< the number of the first step: of a run that goes on from a checkpoint
   double clip = 0;                 ///< the largest norm of all gradients together; 0: not clipped
+  bool skips = false;              ///< a step whose norm isn't finite, or above step_rule's limits, is skipped on all ranks
+  std::int64_t skipped = 0;        ///< how many steps before first_step were
   bool recompute_all = false;      ///< every layer keeps nothing but a stage's input, and does its forward again
   bool merged_backward = false;    ///< layers that can't split their backward may do all of it in an I pass
   bool record = false;             ///< measures every action and message

@@ -69,8 +69,10 @@ class pipeline {
   /// Loss and gradients of a step that isn't taken: nothing is updated, and the next step begins anew.
   handle probe(double normalizer = 1) {
     if (rounds_ > 0) throw error("stretto: probe is asked for between accumulate and step, whose gradients it would lose; end the step first");
+    const step_rule kept = rule_;
+    rule_ = {};
     const handle h = accumulate(normalizer);
-    return rounds_ = 0, h;
+    return rule_ = kept, rounds_ = 0, h;
   }
 
   /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
@@ -98,6 +100,8 @@ class pipeline {
 
   /// What the steps that are asked for from here on update weights with: its rate may change from step to step.
   Optimizer& optimizer() { return optimizer_; }
+  /// And what they keep to.
+  step_rule& rule() { return rule_; }
 
   /// Trains by another order from here on. Losses of earlier steps are gone then.
   void rebind(const plan_view& order) {
@@ -127,20 +131,19 @@ class pipeline {
    public:
     /// Waits for the step. Ask before eight more steps have been asked for.
     double loss() {
-      binding& b = ready();
-      double sum = 0;
-      for (int m = 0; m < b.work.micro_batches; ++m) {
-        const route_view r = plan_view(b.work).route_of(m);
-        const double* losses = b.seen(r.rank_of(r.last()), number_);
-        for (int q = 0; q < b.work.slices; ++q) sum += losses[b.head + m * b.work.slices + q];
-      }
-      return sum / b.asked_as[static_cast<std::size_t>(number_ % detail::kept_steps)];
+      return ready().loss_of(number_);
     }
     double norm() {  ///< of all gradients together, before clipping
       binding& b = ready();
       if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
       if (b.ties != nullptr) return b.norm_of(detail::first_local(p_->transport_), number_);
-      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; }, [](int) { return static_cast<const unsigned char*>(nullptr); });
+      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; }, [](int) { return static_cast<const unsigned char*>(nullptr); }) /
+             b.request(number_).rule.loss_scale;
+    }
+    /// Whether the weights were left as they were: the norm wasn't finite, or above the step's rule.
+    bool skipped() {
+      binding& b = ready();
+      return p_->how_.skips && b.trains && updates_ && !b.is_sound(number_, norm());
     }
     /// What was measured, where pipeline_options::record is set. Of ranks of this process.
     recording measured() {
@@ -203,9 +206,10 @@ class pipeline {
       if (order.ranks != transport_.ranks())
         throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
       require(check(order));
-      if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0) throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, or first_step below 0; correct it");
+      if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0 || how_.skipped < 0 || how_.skipped > how_.first_step)
+        throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, first_step below 0, or skipped not from 0 to first_step; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
-      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.record, {}};
+      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, {}};
       make_layers(order);
       orders_.push_back(make_binding(order));
       crew_.start();
@@ -258,7 +262,7 @@ class pipeline {
     check_routes(order, model_, cut_, links_.first_trained);
     if (!how_.merged_backward) check_splits(order, model_);
     const bool trains = order.passes->has(pass::backward_weight);
-    auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || board_.any_tied(), links_.pairs}, links_, keeps_carry);
+    auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || how_.skips || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
     detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, links_, cut_, how_.record);
@@ -287,9 +291,18 @@ class pipeline {
     drop(made);
   }
 
+  void check_rule() const {
+    if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
+    if (!how_.skips && !(rule_.most_norm >= 1e308 && rule_.most_loss >= 1e308))
+      throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
+    if (rounds_ > 0 && !(rule_.loss_scale == begun_.loss_scale)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
+    if (rounds_ > 0 && rule_.most_loss < 1e308) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
+  }
+
   handle ask(int order, double normalizer, bool updates, bool begins = true) {
     if (!(normalizer > 0 || normalizer < 0) || normalizer - normalizer != 0)
       throw error("stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
+    check_rule();
     const std::int64_t number = crew_.asked();
     crew_.make_way();
     binding& b = *orders_[static_cast<std::size_t>(order)];
@@ -298,10 +311,9 @@ class pipeline {
     if (number == 0) crew_.settings.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
     const detail::step_request what{.index = b.asked, .step = trained_, .normalizer = normalizer, .order = order, .round = trains ? rounds_ : 0,
-                                    .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins};
-    b.asked_as[static_cast<std::size_t>(b.asked % detail::kept_steps)] = normalizer;
-    ++b.asked;
-    if (trains) rounds_ = updates ? 0 : rounds_ + 1;
+                                    .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins, .rule = rule_};
+    b.requests[b.asked++ % detail::kept_steps] = what;
+    if (trains) rounds_ = updates ? 0 : rounds_ + 1, begun_ = rule_;
     if (b.trains && updates) ++trained_;
     crew_.ask({&b, what, optimizer_});
     return handle(*this, order, b.asked - 1, number, updates);
@@ -322,6 +334,7 @@ class pipeline {
   std::int64_t origin_ = detail::clock_now();
   std::int64_t trained_ = how_.first_step, bound_ = 0;
   int rounds_ = 0, generation_ = 0;
+  step_rule rule_, begun_;  // for the next step, and of the last run
   bool alone_ = true;  // all ranks are of this pipeline
 };
 

@@ -5,8 +5,8 @@
 // skip the step and halve it; after many good steps it is doubled.
 //
 //     loss_scale s;                          65536, dynamic
-//     s = next_scale(s, all_finite);         after every step, with the same answer on all ranks
-//     gradients * s.inverse()                pass it to the optimizer as a factor
+//     p.rule().loss_scale = s.scale;         of a pipeline with pipeline_options::skips
+//     s = next_scale(s, !p.step(n).skipped());     the same on all ranks
 //     loss_scale fixed{.scale = 128, .dynamic = false};
 // It is an aggregate, so its state is saved by saving scale, good and bad. Scales that are powers of two are exact.
 // Source: Micikevicius et al., Mixed precision training, ICLR 2018.
