@@ -13,7 +13,8 @@ set(STRETTO_FLOORS
 set(STRETTO_NEIGHBOURS
     schedule>plan   # a schedule writes the actions of a plan
     draw>plan       # a picture shows one
-    numeric>tensor) # references are on views
+    numeric>tensor  # references are on views
+    train>model)    # weights of other tools are mapped by a model's shape
 
 # Headers of other libraries, each with the one header of Stretto that may include it.
 set(STRETTO_PLACES
