@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Any bytes at all go into the reader of JSON. A refusal must be a sentence; what is read must survive being written and
-// read again. The same bytes as a manifest of a checkpoint: a sentence, or a manifest that survives likewise.
+// read again. The same bytes as a manifest of a checkpoint, and as the config.json of a model: a sentence, or a manifest or
+// a shape that survives likewise.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include <stretto/train/checkpoint_manifest.hpp>
+#include <stretto/train/published_config.hpp>
 
 namespace {
 
@@ -45,6 +47,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const std::string written = to_json(read_manifest(source, "manifest.json"));
     require_that(to_json(read_manifest(written, "again")) == written);
+  } catch (const error& e) {
+    require_sentence(e.what());
+  }
+  try {
+    const transformer_shape shape = read_published_config(source);
+    const std::string written = to_json(published_config(shape));
+    require_that(to_json(published_config(read_published_config(written))) == written);
+    require_that(parameter_count(shape) > 0);
   } catch (const error& e) {
     require_sentence(e.what());
   }
