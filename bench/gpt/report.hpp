@@ -33,11 +33,6 @@ struct measured {
   std::vector<contender_step> others;
 };
 
-inline double median(std::vector<double> v) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  return v.size() % 2 == 1 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
-}
 /// Of something a round.
 inline double median_of(std::size_t rounds, const std::function<double(std::size_t)>& of) {
   std::vector<double> v;
