@@ -19,6 +19,7 @@
 #include <stretto/run/recorder.hpp>
 #include <stretto/run/stage_run.hpp>
 #include <stretto/run/step_rule.hpp>
+#include <stretto/tensor/memory_account.hpp>
 #include <stretto/transport/transport.hpp>
 
 namespace stretto::inline v0::detail {
@@ -91,12 +92,40 @@ struct binding {
   }
 
   /// Makes slots and channels. stage_of(rank, stage) is a stage of a local rank; layer_of(l, look) calls look(row, layer) with
-  /// layer l of the model, which may be made for that only.
-  template <class StageOf, class LayerOf>
-  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, const model_links& links, const cut& c, bool records) {
+  /// layer l of the model, which may be made for that only. account_of(rank) counts a local rank's memory.
+  /// Channels come first: a layer of another rank that is made to be looked at has gone before slots are made.
+  template <class StageOf, class LayerOf, class AccountOf>
+  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, bool records) {
+    first_channel = static_cast<std::int64_t>(transport.opened());
+    for (std::size_t i = 0; i < tables.channels.size(); ++i) {
+      const channel_plan& p = tables.channels[i];
+      channel_shape shape;
+      shape.from = p.from;
+      shape.to = p.to;
+      shape.boxes = boxes;
+      shape.objects = p.objects;
+      const bool main = p.link < 0;
+      const int layer = main ? c.last(p.forward ? p.from_stage : p.to_stage) - 1 : (p.forward ? links.values : links.gradients)[static_cast<std::size_t>(p.link)].giver;
+      const auto open = [&](const layer_row& row, const void* made) {
+        const object_source source{&row, made, !main, !p.forward};
+        shape.make = object_source::make;
+        shape.drop = source.what().drop;
+        shape.bytes = source.what().bytes;
+        shape.maker = &source;
+        channels.push_back(transport.open(shape));
+      };
+      if (transport.local(p.from)) {
+        const counted_for scope(account_of(p.from));
+        layer_of(layer, open);
+      } else {
+        channels.push_back(transport.open(shape));
+      }
+      if (records) puts.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0), takes.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0);
+    }
     rooms.resize(static_cast<std::size_t>(work.ranks));
     for (int r = 0; r < work.ranks; ++r) {
       if (!transport.local(r)) continue;
+      const counted_for scope(account_of(r));
       rank_room& room = rooms[static_cast<std::size_t>(r)];
       const rank_flow& f = tables.ranks[static_cast<std::size_t>(r)];
       std::size_t places = 1;
@@ -124,33 +153,9 @@ struct binding {
       }
       room.out.assign(2 * places, nullptr);
       room.filled.assign(tables.channels.size(), {});
+      for (std::size_t i = 0; i < tables.channels.size(); ++i)
+        if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
       if (records) room.times.resize(static_cast<std::size_t>(kept_steps) * static_cast<std::size_t>(work.order(r).count));
-    }
-    first_channel = static_cast<std::int64_t>(transport.opened());
-    for (std::size_t i = 0; i < tables.channels.size(); ++i) {
-      const channel_plan& p = tables.channels[i];
-      channel_shape shape;
-      shape.from = p.from;
-      shape.to = p.to;
-      shape.boxes = boxes;
-      shape.objects = p.objects;
-      const bool main = p.link < 0;
-      const int layer = main ? c.last(p.forward ? p.from_stage : p.to_stage) - 1 : (p.forward ? links.values : links.gradients)[static_cast<std::size_t>(p.link)].giver;
-      const auto open = [&](const layer_row& row, const void* made) {
-        const object_source source{&row, made, !main, !p.forward};
-        shape.make = object_source::make;
-        shape.drop = source.what().drop;
-        shape.bytes = source.what().bytes;
-        shape.maker = &source;
-        channels.push_back(transport.open(shape));
-      };
-      if (transport.local(p.from)) {
-        rooms[static_cast<std::size_t>(p.from)].filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
-        layer_of(layer, open);
-      } else {
-        channels.push_back(transport.open(shape));
-      }
-      if (records) puts.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0), takes.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0);
     }
   }
 
@@ -163,13 +168,16 @@ struct binding {
     return -1;
   }
 
-  void open_board(const parameter_board& all, label name) {
+  template <class AccountOf>
+  void open_board(const parameter_board& all, label name, AccountOf&& account_of) {
     std::int64_t most = 0;
     for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
     board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
-    std::int64_t shares = 0;
-    for (int r = 0; r < work.ranks && trains && all.any_tied(); ++r) shares = all.share_bytes(r) > shares ? all.share_bytes(r) : shares;
-    if (shares > 0) ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, 2, {}});
+    const std::int64_t shares = trains ? all.most_share_bytes() : 0;
+    if (shares == 0) return;
+    ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, kept_shares, {}});
+    for (int r = 0; r < work.ranks; ++r)
+      if (transport.local(r)) account_of(r).add(kept_shares * shares);
   }
   static constexpr std::int64_t head = 6;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run, rule
   /// The first rank that was asked for something else; -1 where all were asked for the same.

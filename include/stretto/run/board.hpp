@@ -32,6 +32,8 @@ struct parameter_card {
   std::int64_t count = 0;
 };
 
+inline constexpr int kept_shares = 2;  // updates whose shares of tied gradients are kept
+
 class parameter_board {
  public:
   static parameter_card card(const parameter& p, int rank, int index) {
@@ -80,9 +82,14 @@ class parameter_board {
     return false;
   }
 
-  /// Doubles in a rank's segment behind the losses, and bytes of its shares of tied gradients.
+  /// Doubles in a rank's segment behind the losses, and the most bytes of tied gradients that a rank has.
   std::int64_t size(int rank) const { return squares_[static_cast<std::size_t>(rank)]; }
-  std::int64_t share_bytes(int rank) const { return shares_[static_cast<std::size_t>(rank)]; }
+
+  std::int64_t most_share_bytes() const {
+    std::int64_t most = 0;
+    for (const std::int64_t bytes : shares_) most = bytes > most ? bytes : most;
+    return most;
+  }
 
   /// The row of a rank's parameter.
   int find(int rank, int index) const {

@@ -23,6 +23,7 @@ template <class Transport, class Optimizer>
 class crew {
  public:
   struct rank_state {
+    memory_account memory;
     std::vector<bound_stage> stages;
     std::unique_ptr<executor<Transport, Optimizer>> work;
     alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
@@ -100,6 +101,7 @@ class crew {
 
   void work_on(int r) {
     rank_state& self = rank(r);
+    const counted_for scope(self.memory);
     t_.enter(r);
     try {
       for (std::int64_t step = 0;; ++step) {

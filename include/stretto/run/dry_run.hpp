@@ -16,6 +16,7 @@
 
 #include <stretto/plan/check.hpp>
 #include <stretto/plan/lower.hpp>
+#include <stretto/run/board.hpp>
 #include <stretto/run/flow_maker.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/run/stage.hpp>
@@ -29,7 +30,7 @@ struct dry_rank {
   std::int64_t optimizer = 0;   ///< what it keeps beside parameters
   std::int64_t kept = 0;        ///< slots: what stages keep of micro-batches
   std::int64_t workspace = 0;   ///< gradients, what is recomputed, and the tools of the rank's layers
-  std::int64_t objects = 0;     ///< of the channels that it sends through
+  std::int64_t objects = 0;     ///< of the channels that it sends through, and what it tells others of tied gradients
   std::int64_t messages = 0;    ///< sent in a step
   std::int64_t sent_bytes = 0;  ///< likewise
 
@@ -58,6 +59,7 @@ namespace detail {
 
 /// What is known of a layer without running it.
 struct layer_sizes {
+  std::vector<parameter> all;  // only to be counted
   std::int64_t parameters = 0, trained = 0, output = 0, saved = 0, carry = 0, given = 0, gradient = 0, given_gradient = 0;
 };
 
@@ -83,7 +85,8 @@ layer_sizes sizes_of(const Model& m, int l, bool sliced, Look&& look) {
   measure(sliced ? row.carry : row.no_carry, nullptr, s.carry, nullptr);
   parameter_list list(l);
   row.parameters(layer, list);
-  for (const parameter& p : list.all()) {
+  for (const parameter& p : list.all()) s.all.push_back(p);
+  for (const parameter& p : s.all) {
     const std::int64_t bytes = p.count * (p.type == number_type::float32 ? 4 : 8);
     s.parameters += bytes * (p.gradient != nullptr ? 2 : 1);
     s.trained += p.gradient != nullptr ? bytes : 0;
@@ -138,6 +141,18 @@ dry_report dry_run(const Model& m, const cut& c, const plan_view& order, const d
                                           (shape.inner(k) && trains ? z.gradient : 0) + (m.row(l).gives && trains && shape.goes_back(k) ? z.given_gradient : 0));
       }
     }
+  }
+  if (trains) {
+    std::vector<detail::parameter_card> cards;
+    for (int r = 0; r < order.ranks; ++r) {
+      int index = 0;
+      for (const stage_room& s : f.ranks[static_cast<std::size_t>(r)].stages)
+        for (int l = c.first(s.stage); l < c.last(s.stage); ++l)
+          for (const parameter& p : of(l).all) cards.push_back(detail::parameter_board::card(p, r, index++));
+    }
+    detail::parameter_board board;
+    board.make(std::move(cards), order.ranks);
+    for (dry_rank& rank : out.ranks) rank.objects += detail::kept_shares * board.most_share_bytes();
   }
   for (const channel_plan& ch : f.channels) {
     const bool main = ch.link < 0;

@@ -19,6 +19,7 @@
 #include <stretto/run/binding.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/stage/context.hpp>
+#include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0::detail {
 
@@ -31,8 +32,8 @@ inline error asked_otherwise(int rank, std::int64_t step) {
 struct local_parameter {
   parameter what;
   int row = 0;
-  std::vector<std::vector<float>> narrow;
-  std::vector<std::vector<double>> wide;
+  std::vector<tensor<float, 1>> narrow;
+  std::vector<tensor<double, 1>> wide;
 };
 
 struct run_settings {
@@ -60,9 +61,11 @@ class executor {
     local_parameter p;
     p.what = one, p.what.rank = rank_;
     p.row = row;
-    const auto n = static_cast<std::size_t>(one.gradient != nullptr ? one.count : 0);
-    if (one.type == number_type::float32) p.narrow.assign(Optimizer::states, std::vector<float>(n, 0.0f));
-    else p.wide.assign(Optimizer::states, std::vector<double>(n, 0.0));
+    const std::int64_t n = one.gradient != nullptr ? one.count : 0;
+    for (int k = 0; k < Optimizer::states; ++k) {
+      if (one.type == number_type::float32) p.narrow.emplace_back(stretto::shape<1>{{n}});
+      else p.wide.emplace_back(stretto::shape<1>{{n}});
+    }
     static_assert(Optimizer::states <= 4, "stretto: an optimizer keeps at most 4 numbers beside a parameter's; keep fewer");
     for (std::size_t k = 0; k < p.narrow.size(); ++k) p.what.states[k] = p.narrow[k].data();
     for (std::size_t k = 0; k < p.wide.size(); ++k) p.what.states[k] = p.wide[k].data();
@@ -281,7 +284,7 @@ class executor {
   }
 
   template <class T>
-  void step_of(local_parameter& p, std::vector<std::vector<T>>& state, T* gradients, double scale) {
+  void step_of(local_parameter& p, std::vector<tensor<T, 1>>& state, T* gradients, double scale) {
     if (board_.is_tied(p.row))
       board_.tied_sums(board_.first_use(p.row), shares_of(), [&](std::int64_t first, const double* sums, std::int64_t n) {
         for (std::int64_t k = 0; k < n; ++k) gradients[first + k] = static_cast<T>(sums[k]);

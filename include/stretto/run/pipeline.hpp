@@ -120,6 +120,12 @@ class pipeline {
     crew_.each_local([](int, auto& rank) { rank.work->weights_changed(); });
   }
 
+  /// What tensors, rooms and objects of a rank of this process take, counted as they are made.
+  const memory_account& memory(int rank) const {
+    if (rank < 0 || rank >= transport_.ranks() || !transport_.local(rank)) throw error(text("stretto: the memory of rank ", rank, " is asked for, which isn't a rank of this process; ask for one that is").str());
+    return crew_.rank(rank).memory;
+  }
+
   /// The program that step() runs, or run() of an order.
   const program& steps(int order = 0) const {
     if (order != 0) known(order);
@@ -233,6 +239,7 @@ class pipeline {
         bool owns = false;
         for (int k = 0; k < v.routes; ++k) owns = owns || v.route(k).rank_of(s) == r;
         if (!owns || !transport_.local(r)) continue;
+        const counted_for scope(crew_.rank(r).memory);
         detail::bound_stage stage(model_, cut_, s, links_, how_.recompute_all);
         parameter_list list;
         stage.parameters(list);
@@ -244,6 +251,7 @@ class pipeline {
     detail::begin_alike(transport_, board_, own, number, hold_on);
     std::vector<parameter> by_row(static_cast<std::size_t>(board_.count()));
     crew_.each_local([&](int r, auto& rank) {
+      const counted_for scope(rank.memory);
       rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         const int row = board_.find(r, static_cast<int>(i));
@@ -265,8 +273,9 @@ class pipeline {
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || how_.skips || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
     detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
-    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, links_, cut_, how_.record);
-    b->open_board(board_, label(text("board ", number, " ", bound_).str()));
+    const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
+    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, how_.record);
+    b->open_board(board_, label(text("board ", number, " ", bound_).str()), memory_of);
     ++bound_;
     return b;
   }
