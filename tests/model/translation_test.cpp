@@ -121,6 +121,33 @@ TEST_CASE("a decoder sees its source and what comes before, and an encoder all")
   CHECK_FALSE(changed(data.source, 5));
 }
 
+TEST_CASE("in evaluation, sentences may be shorter than there is room for") {
+  const translation_shape s = some_languages();
+  sentences data(s);
+  data.lengths.assign(data.lengths.size(), 3);
+  for (std::size_t i = 0; i < data.labels.size(); ++i)
+    if (i % 4 >= 2) data.labels[i] = -100;
+  const auto loss = [&](std::int64_t source_tokens, std::int64_t target_tokens) {
+    const auto firsts = [](const std::vector<std::int32_t>& all, std::int64_t each, std::int64_t count) {
+      std::vector<std::int32_t> some;
+      for (std::size_t i = 0; i < all.size(); ++i)
+        if (static_cast<std::int64_t>(i) % each < count) some.push_back(all[i]);
+      return some;
+    };
+    const auto source = firsts(data.source, s.source_tokens, source_tokens), target = firsts(data.target, s.target_tokens, target_tokens), labels = firsts(data.labels, s.target_tokens, target_tokens);
+    pipeline p(translation<host::device, float>(s, {.seed = 3}), even_cut(layer_costs(s), 1), forward_of(one_rank()), adamw{}, {.samples = s.samples});
+    p.feed<std::int32_t>("source", outcomes::share_of(source, source_tokens, s.samples));
+    p.feed<std::int32_t>("target", outcomes::share_of(target, target_tokens, s.samples));
+    p.feed<std::int32_t>("labels", outcomes::share_of(labels, target_tokens, s.samples));
+    p.feed<std::int32_t>("source_lengths", outcomes::share_of(data.lengths, 1, s.samples));
+    return p.step().loss();
+  };
+  const double truth = loss(5, 4);
+  CHECK(truth > 0);
+  CHECK(loss(3, 2) == truth);
+  CHECK(loss(4, 3) == truth);
+}
+
 TEST_CASE("an encoder and a decoder have as many parameters as they say") {
   translation_shape s = some_languages();
   const auto count = [&] { return with_sentences<float>(sentences(s), one_rank(), [](auto& p) { return outcomes::parameters_of(p); }); };

@@ -6,8 +6,11 @@
 //        └──────────────────────────────────────────────────────────────────────────────┘
 // Each sample of the micro-batch attends to itself, or to as many of its first tokens as a feed says aren't padding. What is
 // saved: the norm's result, queries, keys and values, which their gradients replace when these are known, attention's result,
-// and a number a row and head.
-// Cost: 4 products of rows × width², and attention. Source: Vaswani et al., Attention is all you need, 2017.
+// and a number a row and head. Where runs go on, or forward passes are sliced, the carry keeps keys and values:
+//
+//     run of 4 tokens   k v | k v | k v | k v |     |          go_on: queries of the new token see
+//     go_on, 1 token    k v | k v | k v | k v | k v |          all five, with the bits of one run of 5
+// Cost: 4 products of rows × width², and attention; the carry takes samples × kept() × 2 keys() numbers. Source: Vaswani et al., Attention is all you need, 2017.
 #pragma once
 
 #include <cmath>
@@ -34,9 +37,21 @@ class attention_layer {
     input normed, qkv, mixed;  // once their gradients are known, qkv holds those
     numbers<real, 2> lse;
 
+    void reshape(std::int64_t rows) {
+      for (input* m : {&normed, &qkv, &mixed}) m->reshape({rows, m->columns()});
+      lse.reshape({rows, lse.columns()});
+    }
     std::int64_t bytes() const {
       return norm.bytes() + (normed.size() + qkv.size() + mixed.size()) * static_cast<std::int64_t>(sizeof(T)) + lse.size() * static_cast<std::int64_t>(sizeof(real));
     }
+  };
+
+  /// Keys and values of the tokens that texts have so far, kept() rows for each sample.
+  struct carry {
+    input rows;
+    std::int64_t length = 0;
+
+    std::int64_t bytes() const { return rows.size() * static_cast<std::int64_t>(sizeof(T)); }
   };
 
   attention_layer(layer_index at, const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
@@ -44,7 +59,7 @@ class attention_layer {
         in_(s.queries() + 2 * s.keys(), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
         out_(s.width, s.queries(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)),
         table_(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning), positions_({s.sequence}) {
-    for (std::int64_t i = 0; i < s.sequence; ++i) positions_[i] = static_cast<std::int32_t>(i);
+    set_positions(0);
   }
 
   tools make_tools() const { return tools(queue_); }
@@ -53,6 +68,8 @@ class attention_layer {
     const std::int64_t rows = s_.rows();
     return {norm_.make_saved(rows), input({rows, s_.width}), input({rows, s_.queries() + 2 * s_.keys()}), input({rows, s_.queries()}), numbers<real, 2>({rows, s_.heads})};
   }
+  /// Empty where nothing is shared, and where tokens see those behind them, which a text that goes on hasn't yet.
+  carry make_carry(bool shared) const { return {input({shared && s_.causal && s_.lengths.empty() ? s_.samples * s_.kept() : 0, 2 * s_.keys()})}; }
   void reserve(tools& t) {
     const std::int64_t rows = s_.rows(), wide = s_.queries() + 2 * s_.keys();
     in_.reserve(t.queue), out_.reserve(t.queue);
@@ -64,22 +81,28 @@ class attention_layer {
   }
   std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes(); }
 
-  void forward(context& c, const input& x, output& y, saved& s) {
+  void forward(context& c, const input& x, output& y, saved& s, carry& k) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
+    const std::int64_t each = x.rows() / s_.samples, at = s_.behind(c, k.length, each);
+    if (!c.begins && k.rows.empty()) throw error("stretto: attention that sees tokens behind its own, or is told lengths, can't go on with a text; run it anew");
+    const auto places = set_positions(at).part(0, 0, each);
+    y.reshape(x.extents()), s.reshape(x.rows());
     norm_.forward(q, x, s.normed, s.norm);
     in_.forward(q, s.normed, s.qkv);
-    const auto lengths = s_.lengths_of(c);
+    const auto lengths = s_.lengths_of(c, each);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const heads h = heads_of(s.qkv, n);
-      if (s_.rotary) rotary(q, h.queries, positions_, table_, h.queries), rotary(q, h.keys, positions_, table_, h.keys);
-      const std::int64_t seen = s_.length(lengths, n);
-      attention(q, h.queries, h.keys.part(0, 0, seen), h.values.part(0, 0, seen), {}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
+      const matrix mine = of_sample(s.qkv, n);
+      const heads h = heads_of(mine);
+      if (s_.rotary) rotary(q, h.queries, places, table_, h.queries), rotary(q, h.keys, places, table_, h.keys);
+      const heads seen = k.rows.empty() ? h : keep(k, n, at, mine);
+      const std::int64_t length = k.rows.empty() ? s_.length(lengths, n, each) : at + each;
+      attention(q, h.queries, seen.keys.part(0, 0, length), seen.values.part(0, 0, length), {.offset = at}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
     }
     drop_.into_stream(c, t, out_, s.mixed, x, y);
   }
 
-  void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s) {
+  void backward_input(context& c, const input& x, const output& dy, input& dx, saved& s, carry&) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
@@ -90,23 +113,24 @@ class attention_layer {
     const auto delta = room.template take<real, 2>({s_.rows(), s_.heads});
     out_.backward_input(q, dz, dmixed);
     attention_delta(q, by_heads(tensor_view<T, 2>(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
-    const auto lengths = s_.lengths_of(c);
+    const auto lengths = s_.lengths_of(c, s_.sequence);
+    const auto places = set_positions(0);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const heads h = heads_of(s.qkv, n), d = heads_of(dqkv, n);
-      const std::int64_t length = s_.length(lengths, n);
+      const heads h = heads_of(of_sample(s.qkv, n)), d = heads_of(of_sample(dqkv, n));
+      const std::int64_t length = s_.length(lengths, n, s_.sequence);
       const auto seen = [&](const auto& m) { return m.part(0, 0, length); };
       attention_backward(q, h.queries, seen(h.keys), seen(h.values), by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, seen(d.keys),
                          seen(d.values), rule(c, n));
       for (std::int64_t i = length; i < s_.sequence; ++i)  // nobody saw these
         Device::memory::zero(of_sample(dqkv, n).row(i) + s_.queries(), 2 * s_.keys() * static_cast<std::int64_t>(sizeof(T)));
-      if (s_.rotary) rotary_backward(q, d.queries, positions_, table_, d.queries), rotary_backward(q, d.keys, positions_, table_, d.keys);
+      if (s_.rotary) rotary_backward(q, d.queries, places, table_, d.queries), rotary_backward(q, d.keys, places, table_, d.keys);
     }
     in_.backward_input(q, dqkv, dnormed);
     Device::memory::copy(s.qkv.data(), dqkv.data(), dqkv.size() * static_cast<std::int64_t>(sizeof(T)));
     norm_.backward_input(q, x, dnormed, dx, dy, s.norm);
   }
 
-  void backward_weight(context& c, const input&, const output& dy, saved& s) {
+  void backward_weight(context& c, const input&, const output& dy, saved& s, carry&) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
@@ -128,11 +152,21 @@ class attention_layer {
   };
   template <class U>
   tensor_view<U, 2, typename Device::memory> of_sample(const tensor_view<U, 2, typename Device::memory>& m, std::int64_t n) const {
-    return m.rows(n * s_.sequence, s_.sequence);
+    const std::int64_t each = m.rows() / s_.samples;
+    return m.rows(n * each, each);
   }
-  heads heads_of(const matrix& all, std::int64_t n) const {
-    const matrix m = of_sample(all, n);
+  heads heads_of(const matrix& m) const {
     return {by_heads(m.columns(0, s_.queries()), s_.heads), by_heads(m.columns(s_.queries(), s_.keys()), s_.groups()), by_heads(m.columns(s_.queries() + s_.keys(), s_.keys()), s_.groups())};
+  }
+  /// Puts keys and values of a sample's new tokens behind those from before; all of them.
+  heads keep(carry& k, std::int64_t n, std::int64_t at, const matrix& qkv) const {
+    const matrix kept = k.rows.rows(n * s_.kept(), at + qkv.rows());
+    for (std::int64_t i = 0; i < qkv.rows(); ++i) Device::memory::copy(kept.row(at + i), qkv.row(i) + s_.queries(), kept.columns() * static_cast<std::int64_t>(sizeof(T)));
+    return {{}, by_heads(kept.columns(0, s_.keys()), s_.groups()), by_heads(kept.columns(s_.keys(), s_.keys()), s_.groups())};
+  }
+  tensor_view<const std::int32_t, 1> set_positions(std::int64_t at) {
+    for (std::int64_t i = 0; i < s_.sequence && at != at_; ++i) positions_[i] = static_cast<std::int32_t>(at + i);
+    return at_ = at, positions_;
   }
   attention_options rule(const context& c, std::int64_t n) const {
     return {.causal = s_.causal, .window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
@@ -145,6 +179,7 @@ class attention_layer {
   weight_matrix<Device, T> in_, out_;
   rotary_table<real> table_;
   numbers<std::int32_t, 1> positions_;
+  std::int64_t at_ = -1;  // what positions_ begins with
 };
 
 }  // namespace stretto::inline v0

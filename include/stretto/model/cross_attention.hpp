@@ -33,6 +33,10 @@ class cross_attention_layer {
     input normed, queries, memory, mixed;  // once their gradients are known, queries, and memory's keys and values, hold those
     typename Device::template tensor<real, 2> lse;
 
+    void reshape(std::int64_t rows, std::int64_t memory_rows) {
+      for (input* m : {&normed, &queries, &mixed}) m->reshape({rows, m->columns()});
+      memory.reshape({memory_rows, memory.columns()}), lse.reshape({rows, lse.columns()});
+    }
     std::int64_t bytes() const {
       return norm.bytes() + (normed.size() + queries.size() + memory.size() + mixed.size()) * static_cast<std::int64_t>(sizeof(T)) + lse.size() * static_cast<std::int64_t>(sizeof(real));
     }
@@ -66,12 +70,14 @@ class cross_attention_layer {
   void forward(context& c, const input& x, const taken& memory, output& y, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
+    y.reshape(x.extents()), s.reshape(x.rows(), memory.rows());
     norm_.forward(q, x, s.normed, s.norm);
     queries_.forward(q, s.normed, s.queries);
     memory_.forward(q, memory, s.memory);
-    const auto lengths = source_.lengths_of(c);
+    const std::int64_t each = memory.rows() / source_.samples;
+    const auto lengths = source_.lengths_of(c, each);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const pair seen = seen_of(s.memory, n, source_.length(lengths, n));
+      const pair seen = seen_of(s.memory, n, source_.length(lengths, n, each));
       attention(q, heads_of(s.queries, n), seen.keys, seen.values, {}, {}, heads_of(s.mixed, n), of_sample(s.lse, n), rule(c, n));
     }
     drop_.into_stream(c, t, out_, s.mixed, x, y);
@@ -87,9 +93,9 @@ class cross_attention_layer {
     const auto delta = room.template take<real, 2>(s.lse.extents());
     out_.backward_input(q, dz, dmixed);
     attention_delta(q, by_heads(matrix(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
-    const auto lengths = source_.lengths_of(c);
+    const auto lengths = source_.lengths_of(c, source_.sequence);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const std::int64_t length = source_.length(lengths, n);
+      const std::int64_t length = source_.length(lengths, n, source_.sequence);
       const pair seen = seen_of(s.memory, n, length), d = seen_of(dmemory, n, length);
       attention_backward(q, heads_of(s.queries, n), seen.keys, seen.values, heads_of(dmixed, n), of_sample(s.lse, n), of_sample(delta, n), {}, {}, heads_of(dqueries, n), d.keys, d.values, rule(c, n));
       for (std::int64_t i = length; i < source_.sequence; ++i)  // nobody saw these
@@ -127,11 +133,12 @@ class cross_attention_layer {
   };
   template <class U>
   tensor_view<U, 2, typename Device::memory> of_sample(const tensor_view<U, 2, typename Device::memory>& m, std::int64_t n) const {
-    return m.rows(n * s_.sequence, s_.sequence);
+    const std::int64_t each = m.rows() / s_.samples;
+    return m.rows(n * each, each);
   }
   heads heads_of(const matrix& m, std::int64_t n) const { return by_heads(of_sample(m, n), s_.heads); }
   pair seen_of(const matrix& all, std::int64_t n, std::int64_t length) const {
-    const matrix m = all.rows(n * source_.sequence, length);
+    const matrix m = all.rows(n * (all.rows() / source_.samples), length);
     return {by_heads(m.columns(0, s_.keys()), s_.groups()), by_heads(m.columns(s_.keys(), s_.keys()), s_.groups())};
   }
   attention_options rule(const context& c, std::int64_t n) const { return {.causal = false, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)}; }

@@ -4,7 +4,8 @@
 //
 //     x ─ norm ─ logits = · tableᵀ ─ cross-entropy with feed "labels" ─► sum over rows whose label counts
 // Labels of `ignore` (-100) don't count. The logits are saved until the weight pass; their gradient takes their place.
-// In evaluation, where a function watches, it is given each micro-batch's logits: that is how text is sampled.
+// In evaluation, where a function watches, it is given each micro-batch's logits: that is how text is sampled. There "labels"
+// may give none, which saves the loss: it is 0.
 // Cost: 3 products of rows × width × vocabulary a micro-batch.
 #pragma once
 
@@ -35,6 +36,11 @@ class head_layer {
     input normed, logits;  // once its gradient is known, logits holds that
     numbers<real, 1> loss, lse;
 
+    void reshape(std::int64_t rows) {
+      for (input* m : {&normed, &logits}) m->reshape({rows, m->columns()});
+      for (auto* m : {&loss, &lse}) m->reshape({rows});
+    }
+
     std::int64_t bytes() const {
       return norm.bytes() + (normed.size() + logits.size()) * static_cast<std::int64_t>(sizeof(T)) + (loss.size() + lse.size()) * static_cast<std::int64_t>(sizeof(real));
     }
@@ -61,17 +67,19 @@ class head_layer {
 
   void forward(context& c, const input& x, double& sum, saved& s) {
     auto& q = c.tools<tools>().queue;
+    s.reshape(x.rows());
     norm_.forward(q, x, s.normed, s.norm);
     table_.forward(q, s.normed, s.logits);
     if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, s.logits);
-    sum = static_cast<double>(cross_entropy(q, s.logits, labels(c), s.loss, s.lse, loss_).loss);
+    const auto wanted = labels(c, x.rows());
+    sum = wanted.empty() ? 0 : static_cast<double>(cross_entropy(q, s.logits, wanted, s.loss, s.lse, loss_).loss);
   }
   void backward_input(context& c, const input& x, const double& g, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
-    cross_entropy_backward(q, s.logits, labels(c), s.lse, static_cast<real>(g), s.logits, loss_);
+    cross_entropy_backward(q, s.logits, labels(c, s_.rows()), s.lse, static_cast<real>(g), s.logits, loss_);
     table_.backward_input(q, s.logits, dnormed);
     norm_.backward_input(q, x, dnormed, dx, {}, s.norm);
   }
@@ -88,10 +96,10 @@ class head_layer {
   }
 
  private:
-  tensor_view<const std::int32_t, 1> labels(const context& c) const {
+  tensor_view<const std::int32_t, 1> labels(const context& c, std::int64_t rows) const {
     const auto given = c.feed<std::int32_t>("labels");
-    if (given.count != s_.rows())
-      throw error(text("stretto: feed 'labels' gives ", given.count, " labels where a micro-batch has ", s_.samples, " samples of ", s_.sequence, "; give as many").str());
+    if (given.count != rows && (c.training || given.count != 0))
+      throw error(text("stretto: feed 'labels' gives ", given.count, " labels where a micro-batch has ", s_.samples, " samples of ", rows / s_.samples, "; give as many").str());
     return given;
   }
 

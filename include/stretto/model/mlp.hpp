@@ -28,6 +28,10 @@ class mlp_layer {
     typename norm<Device, T>::saved norm;
     input normed, before, after;  // once its gradient is known, before holds that
 
+    void reshape(std::int64_t rows) {
+      for (input* m : {&normed, &before, &after}) m->reshape({rows, m->columns()});
+    }
+
     std::int64_t bytes() const { return norm.bytes() + (normed.size() + before.size() + after.size()) * static_cast<std::int64_t>(sizeof(T)); }
   };
 
@@ -52,6 +56,7 @@ class mlp_layer {
   void forward(context& c, const input& x, output& y, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
+    y.reshape(x.extents()), s.reshape(x.rows());
     norm_.forward(q, x, s.normed, s.norm);
     if (s_.gated) {
       up_.forward(q, s.normed, s.before);

@@ -38,6 +38,8 @@ class norm {
   }
 
   void forward(queue& q, reads_matrix x, const matrix& y, saved& s) const {
+    s.inverse.reshape({x.rows()});
+    if (kind_ == norm_kind::layer) s.mean.reshape({x.rows()});
     if (kind_ == norm_kind::layer) layer_norm(q, x, weight.read(), bias.read(), y, s.mean, s.inverse, {.epsilon = epsilon_});
     else rms_norm(q, x, weight.read(), y, s.inverse, {.epsilon = epsilon_});
   }

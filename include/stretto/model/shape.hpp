@@ -41,9 +41,10 @@ struct transformer_shape {
   double attention_dropout = 0;
   double deviation = 0.02;        ///< of weights in the beginning; of those that end in the stream, divided by √(2 layers)
 
-  // What a micro-batch holds, at most.
+  // What a micro-batch holds; of sequence, in runs that aren't training, at most.
   std::int64_t samples = 1;
   std::int64_t sequence = 128;
+  std::int64_t kept_tokens = 0;   ///< how long a text may grow over runs that go on, which is for how many keys and values are kept; 0: positions
 
   std::int64_t size() const { return head_size > 0 ? head_size : heads > 0 ? width / heads : 0; }
   int groups() const { return kv_heads > 0 ? kv_heads : heads; }
@@ -51,17 +52,37 @@ struct transformer_shape {
   std::int64_t rows() const { return samples * sequence; }
   std::int64_t queries() const { return heads * size(); }
   std::int64_t keys() const { return groups() * size(); }
+  std::int64_t kept() const { return kept_tokens > 0 ? kept_tokens : positions; }
 
-  /// How many tokens each sample of a micro-batch has; nothing where all have as many as there is room for.
-  view<const std::int32_t> lengths_of(const context& c) const {
+  /// How many tokens a feed gives each sample.
+  std::int64_t tokens_each(const context& c, const label& feed, std::int64_t given) const {
+    if (c.training && given != rows())
+      throw error(text("stretto: feed '", feed, "' gives ", given, " tokens where a micro-batch has ", samples, " samples of ", sequence, "; give as many").str());
+    if (given < samples || given > rows() || given % samples != 0)
+      throw error(text("stretto: feed '", feed, "' gives ", given, " tokens where a micro-batch has ", samples, " samples of up to ", sequence, "; give each as many, at least one").str());
+    return given / samples;
+  }
+
+  /// Where new tokens begin: behind those that `length` counts, unless texts begin anew. Counts the new ones.
+  std::int64_t behind(const context& c, std::int64_t& length, std::int64_t new_tokens) const {
+    if (c.training && c.share.slices > 1)
+      throw error(text("stretto: a Transformer is trained by a plan of ", c.share.slices, " slices a micro-batch, and its attention can't send gradients back from slice to slice; give a plan without slices").str());
+    const std::int64_t at = c.begins ? 0 : length;
+    if (at + new_tokens > kept())
+      throw error(text("stretto: texts of ", at, " tokens are to grow by ", new_tokens, " where a Transformer keeps ", kept(), "; begin anew with a part of them, or raise kept_tokens, or positions").str());
+    return length = at + new_tokens, at;
+  }
+
+  /// How many of its `each` tokens a sample of a micro-batch has, the rest being padding; nothing where all have as many.
+  view<const std::int32_t> lengths_of(const context& c, std::int64_t each) const {
     if (lengths.empty()) return {};
     const auto given = c.feed<std::int32_t>(lengths);
     if (given.count != samples) throw error(text("stretto: feed '", lengths, "' gives ", given.count, " lengths where a micro-batch has ", samples, " samples; give one a sample").str());
     for (std::int64_t n = 0; n < samples; ++n)
-      if (given[n] < 1 || given[n] > sequence) throw error(text("stretto: feed '", lengths, "' gives sample ", n, " a length of ", given[n], "; give 1 to ", sequence).str());
+      if (given[n] < 1 || given[n] > each) throw error(text("stretto: feed '", lengths, "' gives sample ", n, " a length of ", given[n], "; give 1 to ", each).str());
     return given;
   }
-  std::int64_t length(const view<const std::int32_t>& of_samples, std::int64_t sample) const { return of_samples.count > 0 ? of_samples[sample] : sequence; }
+  std::int64_t length(const view<const std::int32_t>& of_samples, std::int64_t sample, std::int64_t each) const { return of_samples.count > 0 ? of_samples[sample] : each; }
 
   /// Throws stretto::error for what no Transformer can be.
   void validate() const {
@@ -74,6 +95,8 @@ struct transformer_shape {
     if (heads % groups() != 0) refuse("stretto: a Transformer can't share ", groups(), " heads of keys and values evenly among ", heads, " heads; use a divisor");
     if (samples < 1 || sequence < 1 || samples > 1 << 24) refuse("stretto: a Transformer can't take micro-batches of ", samples, " samples of ", sequence, " tokens; give each at least 1");
     if (sequence > positions) refuse("stretto: a Transformer for ", positions, " positions can't take sequences of ", sequence, " tokens; shorten them, or raise positions");
+    if (kept_tokens != 0 && (kept_tokens < sequence || kept_tokens > positions))
+      refuse("stretto: a Transformer for sequences of ", sequence, " tokens and ", positions, " positions can't keep keys and values of ", kept_tokens, "; give a number between them, or 0 for all positions");
     if (positions > 1 << 28) refuse("stretto: a Transformer of ", positions, " positions is beyond any use; correct it");
     if (rotary && size() % 2 != 0) refuse("stretto: a Transformer turns pairs of a head's numbers, and heads have ", size(), "; make them even");
     if (!(dropout >= 0 && dropout < 1) || !(attention_dropout >= 0 && attention_dropout < 1)) refuse("stretto: a Transformer drops a share of 0 or more and below 1; correct dropout");

@@ -33,15 +33,18 @@ class target_layer {
   std::int64_t bytes() const { return norm_.bytes() + embedding_.bytes(); }
 
   void forward(context& c, const input& x, output& y, given& memory, saved& s) {
+    memory.reshape(x.extents());
     norm_.forward(c.tools<tools>().queue, x, memory, s);
-    embedding_.forward(c, nothing{}, y);
+    typename embedding_layer<Device, T>::carry alone;  // an encoder's attention refuses to go on
+    embedding_.forward(c, nothing{}, y, alone);
   }
   void backward_input(context& c, const input& x, const output&, const given& dmemory, input& dx, saved& s) {
     norm_.backward_input(c.tools<tools>().queue, x, dmemory, dx, {}, s);
   }
   void backward_weight(context& c, const input&, const output& dy, const given&, saved& s) {
     norm_.backward_weight(c.tools<tools>().queue, s);
-    embedding_.backward_weight(c, nothing{}, dy);
+    typename embedding_layer<Device, T>::carry alone;
+    embedding_.backward_weight(c, nothing{}, dy, alone);
   }
 
   void parameters(auto&& visit) {
