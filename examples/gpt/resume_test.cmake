@@ -3,12 +3,14 @@
 # cmake -DPROGRAM=<gpt> -DFOLDER=<for files> -P resume_test.cmake
 #
 # Trains five steps at once; then three, and the rest from the checkpoint with other ranks, another schedule and chunks. Losses
-# and weights must be the same to the bit. Also: a dry run trains nothing, and what can't be is refused in a sentence.
+# and weights must be the same to the bit. Also: texts are written in two ways, a dry run trains nothing, and what can't be is
+# refused in a sentence.
 cmake_minimum_required(VERSION 3.21)
 
 file(REMOVE_RECURSE "${FOLDER}")
 file(MAKE_DIRECTORY "${FOLDER}")
-set(tiny --layers 3 --width 48 --heads 3 --vocabulary 300 --sequence 24 --samples 2 --micro-batches 4 --dropout 0.1 --warmup 2 --evaluate 0 --letters 3 --seed 5)
+set(tiny --layers 3 --width 48 --heads 3 --vocabulary 300 --sequence 24 --samples 2 --micro-batches 4 --dropout 0.1 --warmup 2 --evaluate 0 --seed 5)
+set(brief ${tiny} --letters 3)
 
 function(run expected)
   execute_process(COMMAND "${PROGRAM}" ${ARGN} OUTPUT_VARIABLE out ERROR_VARIABLE err RESULT_VARIABLE result)
@@ -19,9 +21,9 @@ function(run expected)
   set(err "${err}" PARENT_SCOPE)
 endfunction()
 
-run(0 ${tiny} --ranks 2 --schedule 1f1b --steps 3 --out "${FOLDER}/parts" --rates constant)
-run(0 ${tiny} --ranks 2 --schedule zb_v --chunks 0 --steps 5 --out "${FOLDER}/parts" --resume --rates constant --html --trace)
-run(0 ${tiny} --ranks 4 --schedule gpipe --steps 5 --out "${FOLDER}/whole" --rates constant)
+run(0 ${brief} --ranks 2 --schedule 1f1b --steps 3 --out "${FOLDER}/parts" --rates constant)
+run(0 ${brief} --ranks 2 --schedule zb_v --chunks 0 --steps 5 --out "${FOLDER}/parts" --resume --rates constant --html --trace)
+run(0 ${brief} --ranks 4 --schedule gpipe --steps 5 --out "${FOLDER}/whole" --rates constant)
 
 # The optimizer's states and weights of the last checkpoint, byte by byte.
 foreach(file weights optimizer)
@@ -41,6 +43,16 @@ file(STRINGS "${FOLDER}/parts/steps.jsonl" lines)
 list(LENGTH lines count)
 if(NOT count EQUAL 5)
   message(FATAL_ERROR "stretto: steps.jsonl has ${count} lines, not 5")
+endif()
+
+# Texts that are longer than the window, and their prompt, too; with what was read kept they are those of reading it again.
+run(0 ${tiny} --ranks 2 --schedule interleaved_1f1b --chunks 2 --steps 3 --out "${FOLDER}/text" --texts 3 --letters 60 --read-again --prompt "the ranks of a pipeline, and what they say")
+if(NOT out MATCHES "writing +[0-9]+ tokens a second, 4 texts at once, with keys and values kept\nwriting +[0-9]+ tokens.*the same texts: yes\n")
+  message(FATAL_ERROR "stretto: gpt writes\n${out}")
+endif()
+run(1 ${tiny} --steps 1 --texts 9 --out "${FOLDER}/many")
+if(NOT err STREQUAL "stretto: gpt is to write 9 texts at once, and a step has 8 samples; ask for as many at most\n")
+  message(FATAL_ERROR "stretto: gpt says\n${err}")
 endif()
 
 run(0 ${tiny} --dry-run --out "${FOLDER}/dry")

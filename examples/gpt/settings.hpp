@@ -34,7 +34,9 @@ struct settings {
   // Writing.
   std::string prompt = "A pipeline";
   int letters = 160;
+  int texts = 1;
   double temperature = 0.8;
+  bool read_again = false;
 
   void declare(stretto::arguments& a) {
     std::vector<std::string> schedules;
@@ -76,6 +78,8 @@ struct settings {
     a.add("dry-run", dry_run, "plan, memory and predicted time of a step; trains nothing");
     a.add("prompt", prompt, "what the model writes on from, at the end");
     a.add("letters", letters, "how many tokens it writes; 0: none", {.unit = "tokens", .least = 0, .most = 100000});
+    a.add("texts", texts, "how many it writes at once, at most those of a step", {.least = 1, .most = 1 << 16});
+    a.add("read-again", read_again, "writes once more, and reads the whole window for each token, to compare");
     a.add("temperature", temperature, "of sampling; 0: always the likeliest", {.least = 0, .most = 100});
   }
 

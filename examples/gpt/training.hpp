@@ -102,6 +102,8 @@ template <class T>
 int train(settings how) {
   const transformer_shape shape = how.shape();
   shape.validate();
+  if (how.texts > how.samples * how.micro_batches)
+    throw error(text("stretto: gpt is to write ", how.texts, " texts at once, and a step has ", how.samples * how.micro_batches, " samples; ask for as many at most").str());
   const rate_schedule rates = how.rates();
   const plan order = how.order();
   const host::queue_options queue{.threads = how.threads};
@@ -130,8 +132,7 @@ int train(settings how) {
   const std::int64_t first = begun ? begun->step() : 0;
 
   // The model over the ranks.
-  writer text_writer;
-  text_writer.sequence = how.sequence, text_writer.temperature = how.temperature, text_writer.seed = static_cast<std::uint32_t>(how.seed);
+  writer text_writer(how.sequence, how.samples, how.temperature, static_cast<std::uint32_t>(how.seed));
   const auto model = transformer<host::device, T>(
       shape, {.seed = static_cast<std::uint32_t>(how.seed), .queue = queue, .watcher = {&writer::look<T>, &text_writer}, .recompute = how.recompute});
   const std::vector<double> by_layer = layer_costs(shape);
@@ -149,9 +150,7 @@ int train(settings how) {
   if (how.dry_run) return 0;
 
   pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .record = true});
-  const int evaluation = p.bind(forward_of(order)), writing = p.bind(forward_of(order, 1));
-  text_writer.order = writing;
-  text_writer.window.assign(static_cast<std::size_t>(shape.rows()), 0);
+  const int evaluation = p.bind(forward_of(order));
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
     checkpoint_contents all{.weights = entries_of(p.parameters())};
     for (std::size_t i = 0; i < all.weights.size(); ++i)
@@ -164,9 +163,9 @@ int train(settings how) {
     data.restore(loader_state::from_text(begun->state().at("loader").string()));
   }
   const feed_shape taken{.samples = how.samples, .step_samples = how.samples * how.micro_batches, .first_step = first};
-  const auto of_order = [&](auto training, auto evaluating) {
+  const auto of_order = [&](auto training, auto evaluating, bool tokens_of_texts) {
     return [=, &text_writer](const data_share& s) mutable -> view<const std::int32_t> {
-      if (s.order == text_writer.order) return {text_writer.window.data(), static_cast<std::int64_t>(text_writer.window.size())};
+      if (text_writer.asks(s)) return tokens_of_texts ? text_writer.read(s) : view<const std::int32_t>{};
       if (s.order != 0) {
         data_share same = s;
         same.step = 0;
@@ -176,8 +175,8 @@ int train(settings how) {
     };
   };
   const feed_shape same_share{.samples = how.samples, .step_samples = how.samples * how.micro_batches};
-  p.template feed<std::int32_t>("tokens", of_order(inputs_of(data, taken), inputs_of(unseen, same_share)));
-  p.template feed<std::int32_t>("labels", of_order(labels_of(data, taken), labels_of(unseen, same_share)));
+  p.template feed<std::int32_t>("tokens", of_order(inputs_of(data, taken), inputs_of(unseen, same_share), true));
+  p.template feed<std::int32_t>("labels", of_order(labels_of(data, taken), labels_of(unseen, same_share), false));
 
   // Training.
   reports out;
@@ -252,14 +251,27 @@ int train(settings how) {
   // Writing.
   if (how.letters > 0) {
     const pair_tokenizer tokens_of = how.pairs.empty() ? pair_tokenizer() : pair_tokenizer::load(how.pairs);
-    std::vector<std::int32_t> written = tokens_of.encode(how.prompt.empty() ? "\n" : how.prompt);
-    for (const std::int32_t t : written) text_writer.push(t);
-    for (int i = 0; i < how.letters; ++i) {
-      p.run(writing).loss();
-      text_writer.push(text_writer.next);
-      written.push_back(text_writer.next);
+    const std::vector<std::int32_t> prompt = tokens_of.encode(how.prompt.empty() ? "\n" : how.prompt);
+    const int together = (how.texts + how.samples - 1) / how.samples;  // micro-batches
+    const plan turns = forward_of(order, together);
+    double seconds = text_writer.write(p, p.bind(turns, {.keeps_carry = true}), true, together, prompt, how.letters);
+    std::vector<std::vector<std::int32_t>> written;
+    for (int n = 0; n < how.texts; ++n) written.push_back(text_writer.text(n));
+    for (const auto& t : written) std::printf("\n%s\n", tokens_of.decode({t.data(), static_cast<std::int64_t>(t.size())}).c_str());
+    const auto say = [&](const char* way) {
+      const double wrote = static_cast<double>(how.letters) * together * how.samples;
+      std::printf("writing     %.0f tokens a second, %d texts at once, %s\n", wrote / seconds, together * how.samples, way);
+      return wrote / seconds;
+    };
+    std::printf("\n");
+    const double kept = say("with keys and values kept");
+    if (how.read_again) {
+      seconds = text_writer.write(p, p.bind(turns), false, together, prompt, how.letters);
+      bool same = true;
+      for (int n = 0; n < how.texts; ++n) same = same && written[static_cast<std::size_t>(n)] == text_writer.text(n);
+      const double read = say("with the window read again for each token");
+      std::printf("            %.1f times as many; the same texts: %s\n", kept / read, same ? "yes" : "no");
     }
-    std::printf("\n%s\n", tokens_of.decode({written.data(), static_cast<std::int64_t>(written.size())}).c_str());
   }
   if (how.html) std::printf("\nthe report is %s, the timeline %s\n", folder("report.html").c_str(), folder("timeline.html").c_str());
   return 0;
