@@ -139,3 +139,29 @@ TEST_CASE("each rank's memory is what the table foretold, and nothing is asked f
     held_to_the_table<bf16>("llama, zb_v", llama(), make_plan(zb_v{}, {.ranks = 2, .micro_batches = 4}), recompute);
   }
 }
+
+TEST_CASE("1F1B keeps as many micro-batches as ranks follow, and GPipe that recomputes all inputs and one micro-batch's work") {
+  transformer_shape s = gpt();
+  s.layers = 8;
+  const std::int64_t n = s.rows(), d = s.width, h = s.heads, ranks = 4, blocks = s.layers / ranks, micro_batches = 8;
+  const cut stages = cut::of({5, 4, 4, 5});  // 2 blocks each, an embedding in front and a head behind
+  const std::int64_t attention = 4 * (n * (5 * d + h + 2) + 2 * d);  // normed, queries, keys, values, their mix; a number a row and head; of the norm
+  const std::int64_t mlp = 4 * (n * (9 * d + 2) + 2 * d);            // normed, before and after the activation; of the norm
+  const std::int64_t boundary = 4 * n * d, inner = 2 * blocks - 1;   // those within a stage
+  const auto model = transformer<host::device, float>(s, {.seed = 3}), lean = transformer<host::device, float>(s, {.seed = 3, .recompute = true});
+  const auto kept = [&](const auto& m, const plan& order, int rank, bool all = false) { return dry_run(m, stages, order, {.recompute_all = all}).ranks[static_cast<std::size_t>(rank)]; };
+  const plan one = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8}), deep = make_plan(gpipe{}, {.ranks = 4, .micro_batches = 8});
+  for (const int r : {1, 2}) {
+    CAPTURE(r);
+    CHECK(kept(model, one, r).kept == (ranks - r) * (blocks * (attention + mlp) + inner * boundary));
+    CHECK(kept(model, deep, r).kept == micro_batches * (blocks * (attention + mlp) + inner * boundary));
+    CHECK(kept(lean, one, r).kept == (ranks - r) * inner * boundary);
+    CHECK(kept(lean, deep, r).kept == micro_batches * inner * boundary);
+    // Nothing but a stage's input: it lies in the objects of the rank before, one a micro-batch; those that go back are two at most.
+    CHECK(kept(model, deep, r, true).kept == 0);
+    CHECK(kept(model, deep, r, true).workspace - kept(model, deep, r).workspace == blocks * (attention + mlp + 2 * boundary));
+    const std::int64_t ties = 2 * 4 * s.vocabulary * s.width, back = kept(model, deep, r, true).objects - ties - micro_batches * boundary;
+    CHECK(back % boundary == 0);
+    CHECK((back >= boundary && back <= micro_batches * boundary));
+  }
+}
