@@ -78,6 +78,19 @@ inline std::string memory_table(const dry_report& d) {
   return t;
 }
 
+/// The same beside what each rank has really asked for.
+template <class Pipeline>
+std::string measured_table(const dry_report& d, const Pipeline& p) {
+  std::string t = "rank       foretold     measured\n";
+  for (std::size_t r = 0; r < d.ranks.size(); ++r) {
+    const auto foretold = static_cast<double>(d.ranks[r].memory()), measured = static_cast<double>(p.memory(static_cast<int>(r)).most());
+    char words[100];
+    std::snprintf(words, sizeof words, "%4d  %9.1f MiB %8.1f MiB  %+.1f %%\n", static_cast<int>(r), foretold / (1 << 20), measured / (1 << 20), 100 * (measured / foretold - 1));
+    t += words;
+  }
+  return t;
+}
+
 /// Steps of other schedules with the costs that were measured: a table for people.
 inline std::string schedule_table(const settings& how, const std::vector<double>& by_layer, double seconds_per_operation) {
   std::string t = "schedule              step      bubble    most micro-batches held\n";
@@ -130,6 +143,7 @@ int train(settings how) {
   std::unique_ptr<checkpoint> begun;
   if (how.resume && !how.dry_run) begun = std::make_unique<checkpoint>(saves.open_latest());
   const std::int64_t first = begun ? begun->step() : 0;
+  std::int64_t skipped = begun && begun->state().find("skipped") != nullptr ? std::stoll(begun->state().at("skipped").string()) : 0;
 
   // The model over the ranks.
   writer text_writer(how.sequence, how.samples, how.temperature, static_cast<std::uint32_t>(how.seed));
@@ -149,8 +163,9 @@ int train(settings how) {
   std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
   if (how.dry_run) return 0;
 
-  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .record = true});
-  const int evaluation = p.bind(forward_of(order));
+  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = how.clip > 0, .skipped = skipped, .record = true});
+  int evaluation = 0;
+  std::string memory_seen;
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
     checkpoint_contents all{.weights = entries_of(p.parameters())};
     for (std::size_t i = 0; i < all.weights.size(); ++i)
@@ -191,6 +206,7 @@ int train(settings how) {
   const auto save = [&](std::int64_t step) {
     p.finish();
     checkpoint_contents all = contents();
+    all.state.set("skipped", std::to_string(skipped));
     all.state.set("loader", data.state((step - first) * taken.step_samples).to_text());
     saves.save(step, all);
   };
@@ -214,9 +230,15 @@ int train(settings how) {
     }
     r.bubble = (std::max)(0.0, idle / how.ranks);
     spent += step > first ? r.seconds : 0;
+    r.skipped = h.skipped();
+    skipped += r.skipped ? 1 : 0;
+    for (int k = 0; k < order.ranks; ++k)
+      if (p.memory(k).most() > r.memory_bytes) r.memory_bytes = p.memory(k).most(), r.memory_rank = k;
     out(r);
+    if (step == first) std::printf("\nmemory, measured\n%s\n", (memory_seen = measured_table(memory, p)).c_str());
     losses.push_back({static_cast<double>(step + 1), r.loss});
     if (how.evaluate > 0 && ((step + 1) % how.evaluate == 0 || step + 1 == how.steps)) {
+      if (evaluation == 0) evaluation = p.bind(forward_of(order));
       validations.push_back({static_cast<double>(step + 1), p.run(evaluation, static_cast<double>(tokens)).loss()});
       std::printf("validation  %.4f\n", validations.back().loss);
     }
@@ -238,10 +260,12 @@ int train(settings how) {
           return "<pre>" + escaped + "</pre>";
         };
         std::vector<page_section> parts{{"Loss", loss_svg(losses, validations)}};
-        char words[200];
-        std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass, then as it was measured. A step took %.1f ms on average.</p>", 1e3 * average);
+        char words[240];
+        std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass (%.1f ms), then as it was measured (%.1f ms). A step took %.1f ms on average.</p>",
+                      1e3 * simulate(p.steps(), mean_costs(p.steps(), seen)).makespan, 1e3 * r.seconds, 1e3 * average);
         parts.push_back({"Timeline", words + svg_image(to_svg(foretold), "the simulated step") + svg_image(to_svg(measured), "the measured step")});
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
+        parts.push_back({"Memory by rank, measured", plain(memory_seen)});
         parts.push_back({"The same work under other schedules, simulated", plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
         std::ofstream(folder("report.html")) << html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts);
       }
