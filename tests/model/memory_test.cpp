@@ -53,14 +53,22 @@ using namespace stretto;
 
 namespace {
 
+#ifndef STRETTO_SANITIZED
+constexpr std::int64_t width = 96, length = 48;
+using brief = bf16;
+#else  // which take ten times as long
+constexpr std::int64_t width = 48, length = 24;
+using brief = float;  // one type less to compile
+#endif
+
 transformer_shape gpt() {
-  transformer_shape s = gpt2_shape(6, 96, 4, 512, 64);
-  s.samples = 4, s.sequence = 48, s.dropout = s.attention_dropout = 0.1;
+  transformer_shape s = gpt2_shape(6, width, 4, 512, 64);
+  s.samples = 4, s.sequence = length, s.dropout = s.attention_dropout = 0.1;
   return s;
 }
 transformer_shape llama() {
-  transformer_shape s = llama_shape(6, 96, 4, 2, 192, 512, 64);
-  s.samples = 4, s.sequence = 48;
+  transformer_shape s = llama_shape(6, width, 4, 2, 2 * width, 512, 64);
+  s.samples = 4, s.sequence = length;
   return s;
 }
 
@@ -133,10 +141,13 @@ void held_to_the_table(const char* name, const transformer_shape& s, const plan&
 
 TEST_CASE("each rank's memory is what the table foretold, and nothing is asked for while steps run") {
   for (const bool recompute : {false, true}) {
+#ifdef STRETTO_SANITIZED
+    if (recompute) continue;
+#endif
     held_to_the_table<float>("gpt, gpipe", gpt(), make_plan(gpipe{}, {.ranks = 1, .micro_batches = 4}), recompute);
     held_to_the_table<float>("gpt, 1f1b", gpt(), make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 4}), recompute);
     held_to_the_table<float>("llama, 1f1b", llama(), make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 8}), recompute);
-    held_to_the_table<bf16>("llama, zb_v", llama(), make_plan(zb_v{}, {.ranks = 2, .micro_batches = 4}), recompute);
+    held_to_the_table<brief>("llama, zb_v", llama(), make_plan(zb_v{}, {.ranks = 2, .micro_batches = 4}), recompute);
   }
 }
 

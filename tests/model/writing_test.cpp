@@ -212,6 +212,8 @@ TEST_CASE("keys and values are kept where something goes on, and nowhere else") 
   attention_layer<host::device, float> one(layer_index{1}, s, 0, {});
   CHECK(one.make_carry(false).bytes() == 0);
   CHECK(one.make_carry(true).bytes() == samples * 64 * 2 * 24 * 4);
+  const auto writing = [&](bool keeps) { return static_cast<double>(dry_run(transformer<host::device, float>(s), even_cut(layer_costs(s), 2), forward_of(order, 3), {.keeps_carry = keeps}).total().kept); };
+  CHECK(writing(true) - writing(false) == Catch::Approx(2 * 3 * one.make_carry(true).bytes()).epsilon(0.01));  // two blocks, three micro-batches
   s.kept_tokens = 20;
   s.validate();
   CHECK((attention_layer<host::device, bf16>(layer_index{1}, s, 0, {}).make_carry(true).bytes() == samples * 20 * 2 * 24 * 2));

@@ -40,6 +40,7 @@ struct dry_rank {
 /// How the pipeline would be bound.
 struct dry_options {
   bool recompute_all = false;  ///< as in pipeline_options
+  bool keeps_carry = false;    ///< as in bind_options
   int states = 0;              ///< numbers that the optimizer keeps beside a parameter: Optimizer::states
 };
 
@@ -107,7 +108,7 @@ dry_report dry_run(const Model& m, const cut& c, const plan_view& order, const d
   const model_links links = links_of(m, c, how.recompute_all);
   const bool trains = order.passes->has(pass::backward_weight);
   const runnable_plan added = make_runnable(order, {.update = trains, .together = false, .skips = links.pairs});
-  const flow f = make_flow(lower(added.order), added, links);
+  const flow f = make_flow(lower(added.order), added, links, how.keeps_carry);
   std::vector<detail::layer_sizes> sizes;
   std::vector<detail::rank_tools> tools(static_cast<std::size_t>(order.ranks));
   const auto does = [&](int r, int stage) {
@@ -116,7 +117,7 @@ dry_report dry_run(const Model& m, const cut& c, const plan_view& order, const d
     return false;
   };
   for (int l = 0; l < m.size(); ++l)
-    sizes.push_back(detail::sizes_of(m, l, order.slices > 1, [&](const layer_row& row, void* layer) {
+    sizes.push_back(detail::sizes_of(m, l, order.slices > 1 || how.keeps_carry, [&](const layer_row& row, void* layer) {
       for (int r = 0; r < order.ranks; ++r)
         if (does(r, c.stage_of(l))) tools[static_cast<std::size_t>(r)].take_in(row, layer);
     }));

@@ -180,7 +180,7 @@ class executor {
       context& c = context_;
       c = {};
       c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
-                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples};
+                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples, q_->index};
       c.rank = rank_;
       c.stage = w.what.stage;
       c.training = run_->trains;

@@ -29,6 +29,7 @@ struct data_share {
   int order = 0;                  ///< which one asks: 0 is that of step(), others those that bind() gave
   int round = 0;                  ///< where gradients are gathered over several runs of the plan: which of them
   std::int64_t first_sample = 0;  ///< of the micro-batch, counted over the step and its rounds
+  std::int64_t run = 0;           ///< of the order, from 0: texts that go on read another token in each
 };
 
 namespace detail {

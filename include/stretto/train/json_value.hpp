@@ -120,7 +120,7 @@ class json {
     return *this;
   }
   /// Adds to an array. What was null becomes one.
-  json& push_back(json value) {
+  [[gnu::noinline]] json& push_back(json value) {  // inlined, g++ 12 takes parts of a number for uninitialized
     if (is(json_kind::null)) value_ = list{};
     get<list>(json_kind::array);
     std::get<list>(value_).values.push_back(std::move(value));
