@@ -11,6 +11,7 @@
 #include <stretto/plan/weight_order.hpp>
 #include <stretto/run.hpp>
 #include <stretto/train/gradient_check.hpp>
+#include <stretto/train/loss_scale.hpp>
 #include <stretto/transport/seeded.hpp>
 
 using namespace stretto;
@@ -150,6 +151,35 @@ TEST_CASE("gradients of a Llama are those by differences") {
 TEST_CASE("a GPT has the same bits under every plan, with any number of ranks") { same_bits_everywhere<float>(tiny_gpt()); }
 TEST_CASE("a Llama has the same bits under every plan, with any number of ranks") { same_bits_everywhere<float>(tiny_llama()); }
 TEST_CASE("a Llama of bf16 with masters has the same bits under every plan, with any number of ranks") { same_bits_everywhere<bf16>(tiny_llama()); }
+
+TEST_CASE("a GPT of fp16 learns with a scale of the loss that finds itself, and skips the same steps on any number of ranks") {
+  const transformer_shape s = tiny_gpt();
+  const text_of_numbers data(s);
+  const auto model = transformer<host::device, fp16>(s, {.seed = 3});
+  const auto run = [&](const plan& order) {
+    pipeline p(model, even_cut(layer_costs(s), order.stages), order, adamw{.rate = 0.01}, {.seed = 9, .samples = s.samples, .clip = 1, .skips = true});
+    data.feed(p, s);
+    loss_scale scale{.scale = 16777216, .interval = 3};
+    std::vector<double> all;
+    for (int i = 0; i < 14; ++i) {
+      p.rule().loss_scale = scale.scale;
+      auto h = p.step(100);
+      all.push_back(h.loss()), all.push_back(scale.scale);
+      scale = next_scale(scale, !h.skipped());
+      if (!h.skipped()) all.push_back(h.norm());
+    }
+    return all;
+  };
+  const auto truth = run(make_plan(gpipe{}, {.ranks = 1, .micro_batches = 8}));
+  CHECK(truth[0] == truth[2]);  // the first scale is too much
+  CHECK(truth[3] == 8388608);
+  CHECK(truth[truth.size() - 3] < 0.9 * truth[0]);
+  CHECK(truth.size() > 14 * 2 + 6);   // steps that were taken
+  for (const int ranks : {1, 2, 4}) {
+    CHECK(run(make_plan(one_f_one_b{}, {.ranks = ranks, .micro_batches = 8})) == truth);
+    CHECK(run(make_plan(zb_h1{}, {.ranks = ranks, .micro_batches = 8})) == truth);
+  }
+}
 
 TEST_CASE("a Transformer that can't be is refused") {
   const auto words = [](auto change) {
