@@ -167,10 +167,7 @@ int train(settings how) {
   int evaluation = 0;
   std::string memory_seen;
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
-    checkpoint_contents all{.weights = entries_of(p.parameters())};
-    for (std::size_t i = 0; i < all.weights.size(); ++i)
-      for (int k = 0; k < adam.states; ++k) all.optimizer.push_back(state_entry_of(all.weights[i], k, static_cast<float*>(p.parameters()[i].states[k])));
-    return all;
+    return checkpoint_contents{.weights = entries_of(p.parameters()), .optimizer = state_entries_of(p.parameters())};
   };
   if (begun) {
     begun->load(contents());

@@ -24,16 +24,16 @@ constexpr bool fits_constant() {
 }  // namespace detail
 
 template <const auto& Plan, class Model, class Optimizer = sgd>
-auto make_pipeline(const Model& model, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
+auto make_pipeline(const Model& m, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
   static_assert(detail::fits_constant<Plan, Model>());
-  return pipeline<Model, Optimizer>(model, layers_of, Plan, optimizer, how);
+  return pipeline<Model, Optimizer>(m, layers_of, Plan, optimizer, how);
 }
 
 /// Over a transport of yours.
 template <const auto& Plan, transport Transport, class Model, class Optimizer = sgd>
-auto make_pipeline(Transport& over, const Model& model, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
+auto make_pipeline(Transport& over, const Model& m, const cut& layers_of, const Optimizer& optimizer = {}, const pipeline_options& how = {}) {
   static_assert(detail::fits_constant<Plan, Model>());
-  return pipeline<Model, Optimizer, Transport>(over, model, layers_of, Plan, optimizer, how);
+  return pipeline<Model, Optimizer, Transport>(over, m, layers_of, Plan, optimizer, how);
 }
 
 }  // namespace stretto::inline v0

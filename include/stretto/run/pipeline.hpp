@@ -35,12 +35,12 @@ class pipeline {
  public:
   class handle;
 
-  pipeline(const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
-      : pipeline(make_transport(order, how), nullptr, model, layers_of, order, optimizer, how) {}
+  pipeline(const Model& m, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
+      : pipeline(make_transport(order, how), nullptr, m, layers_of, order, optimizer, how) {}
 
   /// Over a transport that outlives it.
-  pipeline(Transport& over, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
-      : pipeline(nullptr, &over, model, layers_of, order, optimizer, how) {
+  pipeline(Transport& over, const Model& m, const cut& layers_of, const plan_view& order, const Optimizer& optimizer = {}, const pipeline_options& how = {})
+      : pipeline(nullptr, &over, m, layers_of, order, optimizer, how) {
     if (how.threads.pin || how.threads.deadline != threads_options{}.deadline)
       throw error("stretto: pipeline_options::threads is for the transport that a pipeline makes, and this one is given one; give these options to that");
   }
@@ -203,8 +203,8 @@ class pipeline {
     if (order < 1 || order > bound) throw error(text("stretto: order ", order, " is asked for, and ", bound, " were bound with bind(); use the number that bind gave").str());
   }
 
-  pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& model, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
-      : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(model), cut_(layers_of), crew_(transport_) {
+  pipeline(std::unique_ptr<Transport> own, Transport* given, const Model& m, const cut& layers_of, const plan_view& order, const Optimizer& optimizer, const pipeline_options& how)
+      : how_(how), optimizer_(optimizer), own_(std::move(own)), transport_(own_ ? *own_ : *given), model_(m), cut_(layers_of), crew_(transport_) {
     transport_.enter(transport_.host());
     for (int r = 0; r < transport_.ranks(); ++r) alone_ = alone_ && transport_.local(r);
     try {

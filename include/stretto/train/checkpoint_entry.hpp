@@ -3,6 +3,7 @@
 // The numbers that a checkpoint holds, by global name: a list of entries, made from parameters or by hand.
 //
 //     entries_of(pipeline.parameters())                       "3.weight", …; of a tied parameter each use, as "tied.embedding"
+//     state_entries_of(pipeline.parameters())                 "3.weight.state.0", …: what the optimizer keeps beside them
 //     entry_of("3.weight.state.0", momentum.data(), {n})      also "step.state": any name, type and shape
 // Entries of one name are uses of one tensor: it is stored once, and loaded into every use. Names don't hang on the cut, so
 // a checkpoint loads into any. Where shapes differ, one of them has to be flat: parameters don't know theirs.
@@ -48,6 +49,18 @@ inline std::vector<checkpoint_entry> entries_of(const std::vector<parameter>& al
     const stored_type type = p.type == number_type::float64 ? stored_type::float64 : stored_type::float32;
     entries.push_back({p.tie.empty() ? std::string(p.name.str()) : "tied." + std::string(p.tie.str()), type, {p.count}, p.value, p.value});
   }
+  return entries;
+}
+
+/// An entry for each run of numbers that a pipeline's optimizer keeps beside parameters.
+inline std::vector<checkpoint_entry> state_entries_of(const std::vector<parameter>& all) {
+  std::vector<checkpoint_entry> entries;
+  const std::vector<checkpoint_entry> weights = entries_of(all);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (int k = 0; k < 4 && all[i].gradient != nullptr && all[i].states[k] != nullptr; ++k) {
+      if (all[i].type == number_type::float64) entries.push_back(state_entry_of(weights[i], k, static_cast<double*>(all[i].states[k])));
+      else entries.push_back(state_entry_of(weights[i], k, static_cast<float*>(all[i].states[k])));
+    }
   return entries;
 }
 
