@@ -152,6 +152,7 @@ TEST_CASE("rules that can't be kept are refused, and ranks that are told differe
   CHECK(why({}, [](trained& p) { p.rule().most_norm = 4, p.step(); }) == "stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
   CHECK(why({}, [](trained& p) { p.rule().loss_scale = 0, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
   CHECK(why({}, [](trained& p) { p.rule().loss_scale = none, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
+  CHECK(why({.skips = true}, [](trained& p) { p.rule().most_norm = std::numeric_limits<double>::quiet_NaN(), p.step(); }) == "stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
   CHECK(why({}, [](trained& p) { p.accumulate(8), p.rule().loss_scale = 2, p.step(8); }) ==
         "stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
   CHECK(why({.skips = true}, [](trained& p) { p.accumulate(8), p.rule().most_loss = 2, p.step(8); }) ==

@@ -6,7 +6,9 @@
 //     p.feed<float>("x", [&](const data_share& s) { return view<const float>{…}; });
 //     double loss = p.step(normalizer).loss();
 //     p.accumulate(n); p.accumulate(n); p.step(n);           one step over three runs of the plan
+//     p.rule().loss_scale = 1024;                            of the steps from here on; and when they aren't taken
 //     const int e = p.bind(make_plan(forward_only{}, …));    another order: p.run(e, normalizer).loss() evaluates
+//     p.run(w); p.go_on(w);                                  goes on with what layers carry, where w keeps it
 //     p.rebind(other_plan);                                  trains by another order from here on
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
@@ -302,6 +304,7 @@ class pipeline {
 
   void check_rule() const {
     if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
+    if (rule_.most_norm != rule_.most_norm || rule_.most_loss != rule_.most_loss) throw error("stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
     if (!how_.skips && !(rule_.most_norm >= 1e308 && rule_.most_loss >= 1e308))
       throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
     if (rounds_ > 0 && !(rule_.loss_scale == begun_.loss_scale)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
