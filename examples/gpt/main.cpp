@@ -14,6 +14,7 @@ namespace gpt {
 
 int train_fp32(const settings& how);
 int train_bf16(const settings& how);
+int train_fp16(const settings& how);
 
 }  // namespace gpt
 
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
     if (!a.read(argc, argv)) return std::fputs(a.help().c_str(), stdout), 0;
     std::fputs(a.table().c_str(), stdout);
     std::printf("\n");
-    return how.dtype == "bf16" ? gpt::train_bf16(how) : gpt::train_fp32(how);
+    return how.dtype == "bf16" ? gpt::train_bf16(how) : how.dtype == "fp16" ? gpt::train_fp16(how) : gpt::train_fp32(how);
   } catch (const std::exception& e) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s\n", e.what());

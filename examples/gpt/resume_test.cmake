@@ -55,6 +55,21 @@ if(NOT err STREQUAL "stretto: gpt is to write 9 texts at once, and a step has 8 
   message(FATAL_ERROR "stretto: gpt says\n${err}")
 endif()
 
+# fp16: the scale goes on from the checkpoint, too.
+run(0 ${tiny} --dtype fp16 --ranks 2 --steps 3 --rates constant --letters 0 --out "${FOLDER}/fp16_parts")
+run(0 ${tiny} --dtype fp16 --ranks 1 --schedule gpipe --steps 5 --rates constant --letters 0 --resume --out "${FOLDER}/fp16_parts")
+if(NOT out MATCHES "scale [0-9]+")
+  message(FATAL_ERROR "stretto: gpt says nothing of the scale\n${out}")
+endif()
+run(0 ${tiny} --dtype fp16 --ranks 4 --schedule zb_h1 --steps 5 --rates constant --letters 0 --out "${FOLDER}/fp16_whole")
+foreach(file weights optimizer)
+  file(SHA256 "${FOLDER}/fp16_parts/checkpoints/step_00000005/${file}.safetensors" parts)
+  file(SHA256 "${FOLDER}/fp16_whole/checkpoints/step_00000005/${file}.safetensors" whole)
+  if(NOT parts STREQUAL whole)
+    message(FATAL_ERROR "stretto: ${file} of a run in fp16 that went on from step 3 differ from those of one that didn't stop")
+  endif()
+endforeach()
+
 run(0 ${tiny} --dry-run --out "${FOLDER}/dry")
 if(NOT out MATCHES "memory, foretold" OR out MATCHES "loss")
   message(FATAL_ERROR "stretto: a dry run says\n${out}")

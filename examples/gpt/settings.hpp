@@ -42,7 +42,7 @@ struct settings {
     std::vector<std::string> schedules;
     stretto::all_schedules::each([&](auto s) { schedules.emplace_back(s.name); });
     a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
-    a.add("dtype", dtype, "of activations and of the weights in products; bf16 has masters of fp32", {.choices = {"fp32", "bf16"}});
+    a.add("dtype", dtype, "of activations and of the weights in products; those of 16 bits have masters of fp32, and fp16 a scale of the loss", {.choices = {"fp32", "bf16", "fp16"}});
     a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
     a.add("width", width, "of the model", {.least = 1, .most = 1 << 16});
     a.add("heads", heads, "of attention", {.least = 1, .most = 1 << 12});

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <stretto/draw/html.hpp>
@@ -19,6 +20,7 @@
 #include <stretto/run/measured.hpp>
 #include <stretto/train/checkpoint.hpp>
 #include <stretto/train/loss_page.hpp>
+#include <stretto/train/loss_scale.hpp>
 #include <stretto/train/make_tokens.hpp>
 #include <stretto/train/model_flops.hpp>
 #include <stretto/train/progress.hpp>
@@ -143,7 +145,13 @@ int train(settings how) {
   std::unique_ptr<checkpoint> begun;
   if (how.resume && !how.dry_run) begun = std::make_unique<checkpoint>(saves.open_latest());
   const std::int64_t first = begun ? begun->step() : 0;
-  std::int64_t skipped = begun && begun->state().find("skipped") != nullptr ? std::stoll(begun->state().at("skipped").string()) : 0;
+  std::int64_t skipped = 0;
+  constexpr bool scaled = std::is_same_v<T, fp16>;
+  loss_scale scale;
+  if (begun) {
+    skipped = begun->state().at("skipped").integer();
+    if (scaled && begun->state().find("loss_scale") != nullptr) scale.scale = begun->state().at("loss_scale").number(), scale.good = begun->state().at("good_steps").integer();
+  }
 
   // The model over the ranks.
   writer text_writer(how.sequence, how.samples, how.temperature, static_cast<std::uint32_t>(how.seed));
@@ -163,7 +171,7 @@ int train(settings how) {
   std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
   if (how.dry_run) return 0;
 
-  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = how.clip > 0, .skipped = skipped, .record = true});
+  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = scaled || how.clip > 0, .skipped = skipped, .record = true});
   int evaluation = 0;
   std::string memory_seen;
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
@@ -203,13 +211,15 @@ int train(settings how) {
   const auto save = [&](std::int64_t step) {
     p.finish();
     checkpoint_contents all = contents();
-    all.state.set("skipped", std::to_string(skipped));
+    all.state.set("skipped", skipped);
+    if (scaled) all.state.set("loss_scale", scale.scale).set("good_steps", scale.good);
     all.state.set("loader", data.state((step - first) * taken.step_samples).to_text());
     saves.save(step, all);
   };
   double spent = 0;
   for (std::int64_t step = first; step < how.steps; ++step) {
     p.optimizer().rate = rates(step);
+    if (scaled) p.rule().loss_scale = scale.scale;
     const double begin = now();
     auto h = p.step(static_cast<double>(tokens));
     step_report r;
@@ -229,6 +239,11 @@ int train(settings how) {
     spent += step > first ? r.seconds : 0;
     r.skipped = h.skipped();
     skipped += r.skipped ? 1 : 0;
+    if (scaled) {
+      r.loss_scale = scale.scale;
+      scale = next_scale(scale, !r.skipped);
+      if (scale.hopeless()) throw error(text("stretto: gpt has skipped ", scale.bad, " steps in a row, and the scale of its loss is as small as it may be; lower the rate, or take bf16").str());
+    }
     for (int k = 0; k < order.ranks; ++k)
       if (p.memory(k).most() > r.memory_bytes) r.memory_bytes = p.memory(k).most(), r.memory_rank = k;
     out(r);
