@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # cmake -DTOOL=<stretto-explore> -DCHROMIUM=<program> -DWORK=<folder> -P check.cmake: opens the pages of three plans without a
-# window and counts the boxes in what their scripts made. A page with an error of its own comes first: its error must be seen.
+# window and counts the boxes in what their scripts made. With -DGPT=<gpt> in place of TOOL: the report and the timeline of a
+# training, whose pictures must be some. A page with an error of its own comes first: its error must be seen.
 if(NOT EXISTS "${CHROMIUM}")
   message("stretto: skipped, because there is no Chromium; install it (Debian: chromium) to look at pages in a browser.")
   return()
@@ -30,6 +31,36 @@ if(NOT dom MATCHES "here")
 endif()
 if(NOT console)
   message(FATAL_ERROR "stretto: the error of a broken page isn't seen; mend how the console is read.")
+endif()
+
+if(DEFINED GPT)
+  execute_process(COMMAND "${GPT}" --layers 2 --width 32 --heads 2 --vocabulary 257 --sequence 16 --samples 1 --micro-batches 4 --ranks 2
+                          --steps 12 --evaluate 5 --letters 0 --html --out "${WORK}/gpt"
+                  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  open_page("${WORK}/gpt/report.html")
+  if(console)
+    message(FATAL_ERROR "stretto: the report of gpt complains: ${console}")
+  endif()
+  # Of a picture that can't be drawn no browser complains, so a copy of the page is made to; the page allows no scripts.
+  file(READ "${WORK}/gpt/report.html" page)
+  string(REPLACE "default-src 'none'" "script-src 'unsafe-inline'" page "${page}")
+  file(WRITE "${WORK}/gpt/copy.html" "${page}<script>addEventListener('load', () => {
+    for (const i of document.images) if (!i.naturalWidth) console.error('no picture: ' + i.alt);
+    document.body.dataset.pictures = document.images.length + document.querySelectorAll('svg').length;
+  })</script>")
+  open_page("${WORK}/gpt/copy.html")
+  if(NOT dom MATCHES "data-pictures=\"3\"" OR console)
+    message(FATAL_ERROR "stretto: the report of gpt shows no curve and two timelines: ${console}")
+  endif()
+  open_page("${WORK}/gpt/timeline.html")
+  string(REGEX MATCHALL "<rect class=\"box[ \"]" boxes "${dom}")
+  list(LENGTH boxes found)
+  # Of 4 micro-batches on 2 ranks F and B, and a norm and an update a rank: foretold and measured.
+  if(NOT found EQUAL 40 OR console)
+    message(FATAL_ERROR "stretto: the timeline of gpt shows ${found} boxes in place of 40, or complains: ${console}")
+  endif()
+  message("gpt: three pictures, ${found} boxes, and an empty console")
+  return()
 endif()
 
 set(plan_1 "1f1b;--ranks;4;--micro-batches;8")
