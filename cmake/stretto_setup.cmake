@@ -5,6 +5,10 @@
 #   -DBUILD_DIR=...      where to build; each script has its default
 #   -DINSTALL=OFF        never install a package
 #   -DSTRETTO_...=..., -DCMAKE_CXX_COMPILER=..., -DCMAKE_BUILD_TYPE=...   passed on to the configuration
+# Of these for the tests:
+#   -DSTRETTO_FUZZ_SECONDS=...   how long each fuzz test runs: 10 by default
+#   -DSTRETTO_FUZZ_RUNS=1000000  or how many inputs it tries
+#   -DSTRETTO_NIGHTLY=ON         adds what is too slow for every run; a fuzz test tries a million inputs then
 if(CMAKE_VERSION VERSION_LESS 3.21)
   message(FATAL_ERROR "stretto: this script needs CMake 3.21 and this is ${CMAKE_VERSION}; "
                       "use a newer one, or configure and build by hand.")
