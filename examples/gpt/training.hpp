@@ -95,15 +95,17 @@ std::string measured_table(const dry_report& d, const Pipeline& p) {
 
 /// Steps of other schedules with the costs that were measured: a table for people.
 inline std::string schedule_table(const settings& how, const std::vector<double>& by_layer, double seconds_per_operation) {
-  std::string t = "schedule              step      bubble    most micro-batches held\n";
+  std::string t = "schedule         chunks         step    bubble  most micro-batches held\n";
   all_schedules::each([&]<class S>(S s) {
+    int shown = 0;
     for (const int chunks : {1, 2}) {
       try {
         const plan p = make_plan(s, {.ranks = how.ranks, .micro_batches = how.micro_batches, .chunks = chunks});
-        if (!p.passes.has(pass::backward_weight)) continue;
+        if (!p.passes.has(pass::backward_weight) || p.stages == shown * how.ranks) continue;
+        shown = p.stages / how.ranks;
         const forecast v = simulate(p, foretold_costs(by_layer, even_cut(by_layer, p.stages), 1 / seconds_per_operation));
         char words[160];
-        std::snprintf(words, sizeof words, "%-16s %d  %8.1f ms  %6.1f %%    %.1f\n", s.name, chunks, 1e3 * v.makespan, 100 * v.bubble_rate(), static_cast<double>(v.peak));
+        std::snprintf(words, sizeof words, "%-16s %6d  %8.1f ms  %6.1f %%  %23.1f\n", s.name, shown, 1e3 * v.makespan, 100 * v.bubble_rate(), static_cast<double>(v.peak));
         t += words;
         if (!takes_chunks<S>()) break;
       } catch (const error&) {
