@@ -7,6 +7,7 @@
 //     gpt --help
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "settings.hpp"
 
@@ -24,7 +25,12 @@ int main(int argc, char** argv) {
     stretto::arguments a("gpt", "Trains a decoder model over the ranks of a pipeline.");
     how.declare(a);
     if (!a.read(argc, argv)) return std::fputs(a.help().c_str(), stdout), 0;
+    if (const std::string kept = how.out + "/gpt.conf"; how.resume && std::filesystem::exists(kept)) {  // what the run was told before
+      a.read_file(kept);
+      a.read(argc, argv);
+    }
     std::fputs(a.table().c_str(), stdout);
+    how.words = a.config();
     std::printf("\n");
     return how.dtype == "bf16" ? gpt::train_bf16(how) : how.dtype == "fp16" ? gpt::train_fp16(how) : gpt::train_fp32(how);
   } catch (const std::exception& e) {

@@ -55,9 +55,12 @@ if(NOT err STREQUAL "stretto: gpt is to write 9 texts at once, and a step has 8 
   message(FATAL_ERROR "stretto: gpt says\n${err}")
 endif()
 
-# fp16: the scale goes on from the checkpoint, too.
+# fp16: the scale goes on from the checkpoint, too; and options are those of before, where no others are given.
 run(0 ${tiny} --dtype fp16 --ranks 2 --steps 3 --rates constant --letters 0 --out "${FOLDER}/fp16_parts")
-run(0 ${tiny} --dtype fp16 --ranks 1 --schedule gpipe --steps 5 --rates constant --letters 0 --resume --out "${FOLDER}/fp16_parts")
+run(0 --ranks 1 --schedule gpipe --steps 5 --resume --out "${FOLDER}/fp16_parts")
+if(NOT out MATCHES "goes on     from step 3, with 2 to come")
+  message(FATAL_ERROR "stretto: gpt doesn't say that it goes on\n${out}")
+endif()
 if(NOT out MATCHES "scale [0-9]+")
   message(FATAL_ERROR "stretto: gpt says nothing of the scale\n${out}")
 endif()

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include <stretto/schedule.hpp>
 #include <stretto/model/transformer.hpp>
@@ -37,10 +38,13 @@ struct settings {
   int texts = 1;
   double temperature = 0.8;
   bool read_again = false;
+  std::string words;  ///< all of it, for gpt.conf
 
   void declare(stretto::arguments& a) {
     std::vector<std::string> schedules;
-    stretto::all_schedules::each([&](auto s) { schedules.emplace_back(s.name); });
+    stretto::all_schedules::each([&]<class S>(S s) {
+      if (!std::is_same_v<S, stretto::forward_only>) schedules.emplace_back(s.name);
+    });
     a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
     a.add("dtype", dtype, "of activations and of the weights in products; those of 16 bits have masters of fp32, and fp16 a scale of the loss", {.choices = {"fp32", "bf16", "fp16"}});
     a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
@@ -63,16 +67,16 @@ struct settings {
     a.add("warmup", warmup, "steps in which the rate rises", {.unit = "steps", .least = 0, .most = 1000000000});
     a.add("final-fraction", final_fraction, "of the rate, at the end", {.least = 0, .most = 1});
     a.add("decay", decay, "of matrices, by AdamW", {.least = 0, .most = 10});
-    a.add("clip", clip, "largest norm of all gradients; 0: none", {.least = 0, .most = 1e9});
+    a.add("clip", clip, "largest norm of all gradients; 0: none, and steps that are not finite are taken", {.least = 0, .most = 1e9});
     a.add("seed", seed, "of weights, order and dropout", {.least = 0, .most = 4294967295});
     a.add("data", data, "a file of tokens; empty: text of this project, made into tokens");
     a.add("validation", validation, "a file of tokens for validation; empty: the end of the data");
-    a.add("pairs", pairs, "the tokenizer of the data; empty: that of the text, or bytes");
+    a.add("pairs", pairs, "the tokenizer of the data; empty: my.pairs beside my_train.bin, or bytes");
     a.add("evaluate", evaluate, "validation every so many steps; 0: never", {.unit = "steps", .least = 0, .most = 1000000000});
     a.add("out", out, "folder for all that is written");
     a.add("report", report, "a line every so many steps", {.unit = "steps", .least = 1, .most = 1000000000});
     a.add("save", save, "a checkpoint every so many steps, and at the end; 0: at the end", {.unit = "steps", .least = 0, .most = 1000000000});
-    a.add("resume", resume, "goes on from the last checkpoint in the folder");
+    a.add("resume", resume, "goes on from the last checkpoint in the folder, with the options of gpt.conf there");
     a.add("trace", trace, "writes the last step as trace.json, for Perfetto");
     a.add("html", html, "writes report.html and timeline.html");
     a.add("dry-run", dry_run, "plan, memory and predicted time of a step; trains nothing");

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -135,6 +136,10 @@ int train(settings how) {
     if (how.pairs.empty() && how.vocabulary > 257) how.pairs = folder("text.pairs");
     std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
   }
+  if (const std::size_t end = how.data.rfind("_train.bin"); how.pairs.empty() && end != std::string::npos && end + 10 == how.data.size())
+    if (const std::string beside = how.data.substr(0, end) + ".pairs"; std::filesystem::exists(beside)) how.pairs = beside;
+  if (how.letters > 0 && how.pairs.empty() && how.vocabulary > 257 && !how.data.empty() && !how.dry_run)
+    throw error(text("stretto: gpt is to write with ", how.vocabulary, " kinds of tokens of '", how.data, "', and knows none of their letters; give --pairs, or --letters 0").str());
   const loader_options reading{.sequence = how.sequence, .seed = static_cast<std::uint32_t>(how.seed), .validation = how.validation.empty() ? 0.05 : 0.0, .vocabulary = how.vocabulary};
   token_loader data({how.data}, reading);
   loader_options held = reading;
@@ -147,6 +152,8 @@ int train(settings how) {
   std::unique_ptr<checkpoint> begun;
   if (how.resume && !how.dry_run) begun = std::make_unique<checkpoint>(saves.open_latest());
   const std::int64_t first = begun ? begun->step() : 0;
+  if (begun) std::printf("goes on     from step %lld, with %lld to come\n", static_cast<long long>(first), static_cast<long long>((std::max)(how.steps - first, std::int64_t{0})));
+  if (!how.dry_run) std::ofstream(folder("gpt.conf")) << how.words;
   std::int64_t skipped = 0;
   constexpr bool scaled = std::is_same_v<T, fp16>;
   loss_scale scale;

@@ -67,7 +67,7 @@ transformer_shape gpt() {
   return s;
 }
 transformer_shape llama() {
-  transformer_shape s = llama_shape(6, width, 4, 2, 2 * width, 512, 64);
+  transformer_shape s = llama_shape(6, width, 4, 2, 2 * width, 512, 2048);  // whose rotary tables count
   s.samples = 4, s.sequence = length;
   return s;
 }

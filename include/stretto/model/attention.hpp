@@ -79,7 +79,7 @@ class attention_layer {
     auto& q = c.tools<tools>().queue;
     norm_.weights_changed(q), in_.weights_changed(q), out_.weights_changed(q);
   }
-  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes(); }
+  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes() + table_.bytes() + positions_.size() * 4; }
 
   void forward(context& c, const input& x, output& y, saved& s, carry& k) {
     tools& t = c.tools<tools>();

@@ -48,6 +48,7 @@ class rotary_table {
   std::int64_t positions() const { return table_.rows(); }
   std::int64_t dims() const { return table_.columns(); }
   rotary_pairs pairs() const { return pairs_; }
+  std::int64_t bytes() const { return table_.size() * static_cast<std::int64_t>(sizeof(C)); }
 
   /// dims / 2 cosines, and as many sines behind them.
   const C* row(std::int64_t position) const { return table_.row(position); }

@@ -185,6 +185,7 @@ inline void save_published(const std::string& directory, const transformer_shape
   for (const parameter& p : from) {
     const auto pieces = detail::pieces_of(all, p.name.str());
     const std::int64_t wanted = detail::numbers_of(pieces, s);
+    if (pieces.empty()) throw error(text("stretto: parameter ", p.name, " has no published name in a model of that shape; leave layers of your own out of the list").str());
     if (p.count != wanted) throw error(text("stretto: parameter ", p.name, " has ", p.count, " numbers where the shape has ", wanted, "; give the shape that the model was made with").str());
     for (const published_tensor* t : pieces) {
       const auto first = std::find_if(uses.begin(), uses.end(), [&](const auto& u) { return u.first->name == t->name; });
