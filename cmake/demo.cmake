@@ -16,7 +16,7 @@ get_filename_component(BUILD_DIR "${BUILD_DIR}" ABSOLUTE)
 stretto_need_build_tools()
 stretto_install_missing()
 
-set(stretto_target gpt stretto-explore stretto-tokens)  # the rest of the project isn't needed here
+set(stretto_target stretto_demo)  # the rest of the project isn't needed here
 stretto_configure_and_build("${BUILD_DIR}" ok -DCMAKE_BUILD_TYPE=Release -DSTRETTO_BUILD_TESTS=OFF -DSTRETTO_BUILD_BENCH=OFF)
 if(NOT ok)
   message(FATAL_ERROR "stretto: gpt or stretto-explore could not be built; the output above says why.")
