@@ -37,7 +37,7 @@ endforeach()
 
 # Training: its own text, four ranks of one thread.
 find_program(gpt gpt PATHS "${BUILD_DIR}/examples" "${BUILD_DIR}/examples/Release" NO_DEFAULT_PATH NO_CACHE REQUIRED)
-set(words --steps 400 --report 20 --html --out "${BUILD_DIR}/gpt")
+set(words --steps 400 --report 20 --html --anew --out "${BUILD_DIR}/gpt")
 stretto_say("\n$ gpt --steps 400 --report 20 --html")
 execute_process(COMMAND "${gpt}" ${words} RESULT_VARIABLE result)
 if(NOT result EQUAL 0)

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <new>
 
 #include "settings.hpp"
 
@@ -33,6 +34,10 @@ int main(int argc, char** argv) {
     how.words = a.config();
     std::printf("\n");
     return how.dtype == "bf16" ? gpt::train_bf16(how) : how.dtype == "fp16" ? gpt::train_fp16(how) : gpt::train_fp32(how);
+  } catch (const std::bad_alloc&) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "stretto: gpt needs more memory than there is, or than it may have; take fewer layers, a smaller width or vocabulary, or --recompute\n");
+    return 1;
   } catch (const std::exception& e) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s\n", e.what());

@@ -55,6 +55,21 @@ if(NOT err STREQUAL "stretto: gpt is to write 9 texts at once, and a step has 8 
   message(FATAL_ERROR "stretto: gpt says\n${err}")
 endif()
 
+# A run isn't begun anew unasked, and a model isn't gone on with as another.
+run(1 ${brief} --ranks 2 --steps 3 --out "${FOLDER}/whole")
+if(NOT err MATCHES "^stretto: gpt is to begin in '[^\n]*/whole', which has a run of 5 steps; give --resume to go on with it, --anew to begin anew, or another --out\n$")
+  message(FATAL_ERROR "stretto: gpt says\n${err}")
+endif()
+run(1 --resume --heads 1 --steps 6 --out "${FOLDER}/whole")
+if(NOT err STREQUAL "stretto: gpt is to go on with --heads 1, and the model was made with 3; give it as before, or --anew\n")
+  message(FATAL_ERROR "stretto: gpt says\n${err}")
+endif()
+run(0 --resume --dropout 0 --steps 6 --out "${FOLDER}/whole")
+if(NOT out MATCHES "changed     dropout = 0, was 0.1\nchanged     steps = 6, was 5\n|changed     steps = 6, was 5\n.*changed     dropout = 0, was 0.1\n")
+  message(FATAL_ERROR "stretto: gpt says\n${out}")
+endif()
+run(0 ${brief} --ranks 2 --steps 1 --anew --out "${FOLDER}/whole")
+
 # fp16: the scale goes on from the checkpoint, too; and options are those of before, where no others are given.
 run(0 ${tiny} --dtype fp16 --ranks 2 --steps 3 --rates constant --letters 0 --out "${FOLDER}/fp16_parts")
 run(0 --ranks 1 --schedule gpipe --steps 5 --resume --out "${FOLDER}/fp16_parts")

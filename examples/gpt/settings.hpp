@@ -31,7 +31,7 @@ struct settings {
   // Files.
   std::string data, validation, pairs, out = "out/gpt";
   std::int64_t save = 0, report = 1;
-  bool resume = false, trace = false, html = false, dry_run = false;
+  bool resume = false, anew = false, trace = false, html = false, dry_run = false;
   // Writing.
   std::string prompt = "A pipeline";
   int letters = 160;
@@ -67,7 +67,7 @@ struct settings {
     a.add("warmup", warmup, "steps in which the rate rises", {.unit = "steps", .least = 0, .most = 1000000000});
     a.add("final-fraction", final_fraction, "of the rate, at the end", {.least = 0, .most = 1});
     a.add("decay", decay, "of matrices, by AdamW", {.least = 0, .most = 10});
-    a.add("clip", clip, "largest norm of all gradients; 0: none, and steps that are not finite are taken", {.least = 0, .most = 1e9});
+    a.add("clip", clip, "largest norm of all gradients; 0: none", {.least = 0, .most = 1e9});
     a.add("seed", seed, "of weights, order and dropout", {.least = 0, .most = 4294967295});
     a.add("data", data, "a file of tokens; empty: text of this project, made into tokens");
     a.add("validation", validation, "a file of tokens for validation; empty: the end of the data");
@@ -77,6 +77,7 @@ struct settings {
     a.add("report", report, "a line every so many steps", {.unit = "steps", .least = 1, .most = 1000000000});
     a.add("save", save, "a checkpoint every so many steps, and at the end; 0: at the end", {.unit = "steps", .least = 0, .most = 1000000000});
     a.add("resume", resume, "goes on from the last checkpoint in the folder, with the options of gpt.conf there");
+    a.add("anew", anew, "begins anew where the folder has a run, whose checkpoints go");
     a.add("trace", trace, "writes the last step as trace.json, for Perfetto");
     a.add("html", html, "writes report.html and timeline.html");
     a.add("dry-run", dry_run, "plan, memory and predicted time of a step; trains nothing");

@@ -3,12 +3,17 @@
 // What the program gpt does, for one type of activations: makes the data, binds the model, trains, reports, writes.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -116,6 +121,32 @@ inline std::string schedule_table(const settings& how, const std::vector<double>
   return t;
 }
 
+inline void put_file(const std::string& path, const std::string& all) {
+  std::ofstream out(path, std::ios::binary);
+  out << all;
+  out.close();
+  if (!out) throw error(text("stretto: '", path, "' can't be written; see whether it is a folder, or the disk is full").str());
+}
+
+/// What the run in a folder was told, and is told otherwise now: in words, where it can go on. Throws stretto::error where not.
+inline std::string changes_of(const std::string& before, const std::string& now) {
+  constexpr std::string_view same[] = {"family", "layers", "width", "heads", "kv-heads", "vocabulary", "sequence"}, free[] = {"out", "resume", "anew"};
+  std::istringstream was(before), is(now);
+  std::string t, a, b;
+  std::map<std::string, std::string> known;
+  const auto split = [](const std::string& line) { return std::pair(line.substr(0, line.find(" = ")), line.find(" = ") == line.npos ? "" : line.substr(line.find(" = ") + 3)); };
+  while (std::getline(was, a)) known.insert(split(a));
+  while (std::getline(is, b)) {
+    const auto [name, value] = split(b);
+    const auto old = known.find(name);
+    if (old == known.end() || old->second == value || std::find(std::begin(free), std::end(free), name) != std::end(free)) continue;
+    if (std::find(std::begin(same), std::end(same), name) != std::end(same))
+      throw error(text("stretto: gpt is to go on with --", name, " ", value, ", and the model was made with ", old->second, "; give it as before, or --anew").str());
+    t += "changed     " + name + " = " + value + ", was " + old->second + "\n";
+  }
+  return t;
+}
+
 template <class T>
 int train(settings how) {
   const transformer_shape shape = how.shape();
@@ -127,8 +158,9 @@ int train(settings how) {
   const host::queue_options queue{.threads = how.threads};
 
   // Data: files of tokens, or the project's own text.
+  if (how.out.empty()) how.out = ".";
   const auto folder = [&](const char* file) { return how.out + "/" + file; };
-  stretto::detail::make_folders(folder(""));
+  if (!how.dry_run) stretto::detail::make_folders(folder(""));
   if (how.data.empty() && !how.dry_run) {
     make_tokens_options o{.sources = {STRETTO_TEXT "/docs", STRETTO_TEXT "/include", STRETTO_TEXT "/README.md"}, .output = folder("text"), .vocabulary = how.vocabulary, .validation = 0.05};
     const made_tokens made = make_tokens(o);
@@ -140,6 +172,9 @@ int train(settings how) {
     if (const std::string beside = how.data.substr(0, end) + ".pairs"; std::filesystem::exists(beside)) how.pairs = beside;
   if (how.letters > 0 && how.pairs.empty() && how.vocabulary > 257 && !how.data.empty() && !how.dry_run)
     throw error(text("stretto: gpt is to write with ", how.vocabulary, " kinds of tokens of '", how.data, "', and knows none of their letters; give --pairs, or --letters 0").str());
+  const pair_tokenizer tokens_of = how.letters == 0 || how.dry_run || how.pairs.empty() ? pair_tokenizer() : pair_tokenizer::load(how.pairs);
+  if (tokens_of.vocabulary() > how.vocabulary)
+    throw error(text("stretto: '", how.pairs, "' has ", tokens_of.vocabulary(), " kinds of tokens, and the model ", how.vocabulary, "; give the tokenizer of the data, or a --vocabulary that holds them").str());
   const loader_options reading{.sequence = how.sequence, .seed = static_cast<std::uint32_t>(how.seed), .validation = how.validation.empty() ? 0.05 : 0.0, .vocabulary = how.vocabulary};
   token_loader data({how.data}, reading);
   loader_options held = reading;
@@ -152,8 +187,18 @@ int train(settings how) {
   std::unique_ptr<checkpoint> begun;
   if (how.resume && !how.dry_run) begun = std::make_unique<checkpoint>(saves.open_latest());
   const std::int64_t first = begun ? begun->step() : 0;
+  if (const auto there = how.dry_run || begun || how.anew ? std::vector<std::int64_t>() : saves.steps(); !there.empty())
+    throw error(text("stretto: gpt is to begin in '", how.out, "', which has a run of ", there.front(), " steps; give --resume to go on with it, --anew to begin anew, or another --out").str());
+  if (begun) {
+    for (const std::string& s : begun->skipped()) std::fprintf(stderr, "%s\n", s.c_str());
+    if (std::ifstream kept(folder("gpt.conf")); kept) {
+      std::stringstream words;
+      words << kept.rdbuf();
+      std::fputs(changes_of(words.str(), how.words).c_str(), stdout);
+    }
+  }
   if (begun) std::printf("goes on     from step %lld, with %lld to come\n", static_cast<long long>(first), static_cast<long long>((std::max)(how.steps - first, std::int64_t{0})));
-  if (!how.dry_run) std::ofstream(folder("gpt.conf")) << how.words;
+  if (!how.dry_run) put_file(folder("gpt.conf"), how.words);
   std::int64_t skipped = 0;
   constexpr bool scaled = std::is_same_v<T, fp16>;
   loss_scale scale;
@@ -180,7 +225,7 @@ int train(settings how) {
   std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
   if (how.dry_run) return 0;
 
-  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = scaled || how.clip > 0, .skipped = skipped, .record = true});
+  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = true, .skipped = skipped, .record = true});
   int evaluation = 0;
   std::string memory_seen;
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
@@ -268,9 +313,9 @@ int train(settings how) {
     save(how.steps);
     if (how.trace || how.html) {
       const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), seen), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), seen);
-      if (how.trace) std::ofstream(folder("trace.json")) << to_trace(foretold, &measured);
+      if (how.trace) put_file(folder("trace.json"), std::string(to_trace(foretold, &measured)));
       if (how.html) {
-        std::ofstream(folder("timeline.html")) << to_html(foretold, &measured);
+        put_file(folder("timeline.html"), std::string(to_html(foretold, &measured)));
         const double average = spent / (std::max)(1.0, static_cast<double>(how.steps - first - 1));
         double all = 0, done = 0;
         for (double c : by_layer) all += c;
@@ -284,18 +329,17 @@ int train(settings how) {
         char words[240];
         std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass (%.1f ms), then as it was measured (%.1f ms). A step took %.1f ms on average.</p>",
                       1e3 * simulate(p.steps(), mean_costs(p.steps(), seen)).makespan, 1e3 * r.seconds, 1e3 * average);
-        parts.push_back({"Timeline", words + svg_image(to_svg(foretold), "the simulated step") + svg_image(to_svg(measured), "the measured step")});
+        parts.push_back({"Timeline", words + svg_image(to_svg(foretold, {.width = 1200}), "the simulated step") + svg_image(to_svg(measured, {.width = 1200}), "the measured step")});
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
         parts.push_back({"Memory by rank, measured", plain(memory_seen)});
         parts.push_back({"The same work under other schedules, simulated", plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
-        std::ofstream(folder("report.html")) << html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts);
+        put_file(folder("report.html"), html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts));
       }
     }
   }
 
   // Writing.
   if (how.letters > 0) {
-    const pair_tokenizer tokens_of = how.pairs.empty() ? pair_tokenizer() : pair_tokenizer::load(how.pairs);
     const std::vector<std::int32_t> prompt = tokens_of.encode(how.prompt.empty() ? "\n" : how.prompt);
     const int together = (how.texts + how.samples - 1) / how.samples;  // micro-batches
     const plan turns = forward_of(order, together);

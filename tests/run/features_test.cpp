@@ -412,3 +412,36 @@ TEST_CASE("a run that goes on finds the carries of the run before, one a micro-b
     CHECK(thrown([&] { p.bind(order, {.keeps_carry = true}); }).find("bind one of forward passes") != std::string::npos);
   }
 }
+
+namespace {
+
+/// Two weights whose names agree for as long as one likes.
+template <int Length>
+struct long_names {
+  using input = float;
+  using output = float;
+  std::vector<float> w{3}, v{0.5f}, dw{0}, dv{0};
+  void forward(context&, const float& x, float& y) { y = w[0] * x + v[0]; }
+  void backward_input(context&, const float&, const float& dy, float& dx) { dx = w[0] * dy; }
+  void backward_weight(context&, const float& x, const float& dy) { dw[0] += x * dy, dv[0] += dy; }
+  void parameters(auto&& visit) {
+    const std::string name(Length, 'n');
+    visit(name + "w", w, dw), visit(name + "v", v, dv);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("parameters of a stage with two owners are told apart by their place, however long their names are") {
+  const auto losses = [](auto one) {
+    const plan order = make_plan(dualpipe{}, {.ranks = 2, .micro_batches = 4});
+    const auto l = layer<decltype(one)>();
+    pipeline p(sequential(layer<counter>(), l, l, layer<total>()), cut::of({2, 2}), order, sgd{.rate = 1e-4});
+    std::vector<double> all;
+    for (int i = 0; i < 4; ++i) all.push_back(p.step(4).loss());
+    return all;
+  };
+  const auto plain = losses(long_names<1>{});
+  CHECK(plain[0] == (9 * 10 + 4 * (3 * 0.5 + 0.5)) / 4);
+  CHECK(losses(long_names<100>{}) == plain);
+}

@@ -147,11 +147,19 @@ TEST_CASE("limits of norm and loss skip steps, and a run that goes on counts tho
 TEST_CASE("rules that can't be kept are refused, and ranks that are told different ones are named") {
   const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 4});
   const auto why = [&](pipeline_options how, const std::function<void(trained&)>& use) {
-    return thrown([&] { train(order, {1}, how, [&](trained& p, std::size_t) { use(p); }); });
+    return thrown([&] { train(order, {1, 1}, how, [&](trained& p, std::size_t i) { if (i == 0) use(p); }); });
   };
   CHECK(why({}, [](trained& p) { p.rule().most_norm = 4, p.step(); }) == "stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
-  CHECK(why({}, [](trained& p) { p.rule().loss_scale = 0, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
-  CHECK(why({}, [](trained& p) { p.rule().loss_scale = none, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
+  CHECK(why({}, [](trained& p) { p.rule().loss_scale = 0, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
+  CHECK(why({}, [](trained& p) { p.rule().loss_scale = 1e-320, p.step(); }).find("or its inverse isn't") != std::string::npos);
+  CHECK(why({.skips = true}, [](trained& p) {
+    p.rule().most_norm = 0;
+    CHECK_THROWS_AS(p.probe(0), error);
+    CHECK(p.step(4).skipped());  // by the rule of before
+    p.rule() = {.most_loss = -none};
+    CHECK(p.step(4).skipped());
+  }).empty());
+  CHECK(why({}, [](trained& p) { p.rule().loss_scale = none, p.step(); }) == "stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
   CHECK(why({.skips = true}, [](trained& p) { p.rule().most_norm = std::numeric_limits<double>::quiet_NaN(), p.step(); }) == "stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
   CHECK(why({}, [](trained& p) { p.accumulate(8), p.rule().loss_scale = 2, p.step(8); }) ==
         "stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");

@@ -81,6 +81,8 @@ TEST_CASE("help is asked for anywhere and reads nothing") {
     some_options o;
     CHECK_FALSE(o.read({"--steps", "7", "--nonsense", word}));
     CHECK(o.steps == 400);
+    some_options as_value;
+    CHECK((as_value.read({"--data", "-h"}) && as_value.data == "-h"));  // the value of an option is none
   }
 }
 

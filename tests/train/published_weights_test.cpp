@@ -181,6 +181,32 @@ TEST_CASE("what is saved comes back, in each type and in shards") {
   }
 }
 
+TEST_CASE("what can't be written leaves the model that was there, and another one leaves nothing of it") {
+  const published_folder folder;
+  const transformer_shape s = tiny_llama();
+  own_parameters<> first(s), read(s), huge(s);
+  first.count_up();
+  huge.numbers.back()[0] = 1e6f;
+  save_published(folder.path, s, first.all);
+  CHECK_THROWS_AS(save_published(folder.path, s, huge.all, {.type = stored_type::float16}), error);
+  load_published(folder.path, s, read.all);
+  CHECK(read.numbers == first.numbers);
+  const auto shards = [&] {
+    int count = 0;
+    for (const std::string& name : list_directory(folder.path)) count += name.find("-of-") != name.npos ? 1 : 0;
+    return count;
+  };
+  save_published(folder.path, s, first.all, {.most_bytes = 1000});
+  CHECK(shards() > 2);
+  CHECK_FALSE(path_exists(folder.path + "/model.safetensors"));
+  const int many = shards();
+  save_published(folder.path, s, first.all, {.most_bytes = 2000});
+  CHECK(shards() < many);
+  save_published(folder.path, s, first.all);
+  CHECK(shards() == 0);
+  CHECK_FALSE(path_exists(folder.path + "/model.safetensors.index.json"));
+}
+
 TEST_CASE("names are found without what stands before them, and buffers are left") {
   const published_folder f;
   const std::string file = f.path + "/model.safetensors";

@@ -202,7 +202,7 @@ struct binding {
   bool is_sound(std::int64_t step, double norm) const {
     const step_rule& rule = request(step).rule;
     if (!is_finite(norm) || norm > rule.most_norm) return false;
-    return is_finite(rule.most_loss) ? loss_of(step) <= rule.most_loss : true;
+    return rule.most_loss < std::numeric_limits<double>::infinity() ? loss_of(step) <= rule.most_loss : true;
   }
   double norm_of(int rank, std::int64_t step) const { return rooms[static_cast<std::size_t>(rank)].norms[step % kept_steps]; }
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }

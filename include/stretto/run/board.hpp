@@ -11,6 +11,7 @@
 // micro-batch for each of the steps that are kept, and two copies of the gradients of tied ones.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -48,24 +49,36 @@ class parameter_board {
 
   /// All cards, of all ranks. Throws stretto::error for ties that don't fit.
   void make(std::vector<parameter_card> cards, int ranks) {
-    for (std::size_t i = 1; i < cards.size(); ++i)  // by layer, then rank, then as the layer names them
-      for (std::size_t k = i; k > 0 && before(cards[k], cards[k - 1]); --k) std::swap(cards[k], cards[k - 1]);
+    std::stable_sort(cards.begin(), cards.end(), before);  // by layer, then rank, then as the layer names them
     rows_.clear(), uses_.clear();
     squares_.assign(static_cast<std::size_t>(ranks), 0);
     shares_.assign(static_cast<std::size_t>(ranks), 0);
+    by_rank_.assign(static_cast<std::size_t>(ranks), {});
+    std::vector<int> tied;                        // rows that are the first of their tie
+    std::size_t of_layer = 0, of_rank = 0;        // where the rows of this layer, and of this rank's, begin
     for (const parameter_card& c : cards) {
+      const std::size_t here = rows_.size();
       row r{c, -1, squares_[static_cast<std::size_t>(c.rank)]++, -1};
-      for (std::size_t k = 0; k < rows_.size() && r.first < 0; ++k) {
-        const parameter_card& o = rows_[k].what;
-        const bool owner = o.layer == c.layer && o.rank != c.rank && std::strcmp(o.name, c.name) == 0;
-        if (!owner && (c.tie.empty() || !(o.tie == c.tie))) continue;
+      const bool other_layer = here == 0 || rows_[here - 1].what.layer != c.layer;
+      if (other_layer) of_layer = here;
+      if (other_layer || rows_[here - 1].what.rank != c.rank) of_rank = here;
+      int k = of_rank != of_layer ? static_cast<int>(of_layer + here - of_rank) : -1;  // the first owner's
+      for (std::size_t t = 0; t < tied.size() && k < 0 && !c.tie.empty(); ++t)
+        if (rows_[static_cast<std::size_t>(tied[t])].what.tie == c.tie) k = tied[t];
+      if (k >= 0) {
+        const parameter_card& o = rows_[static_cast<std::size_t>(k)].what;
         if (o.count != c.count || o.type != c.type || o.trained != c.trained)
           throw error(text("stretto: parameters ", o.name, " and ", c.name, " are tied as '", c.tie.empty() ? label("one stage") : c.tie,
                            "' and differ in size or type; make them alike").str());
-        r.first = rows_[k].first < 0 ? static_cast<int>(k) : rows_[k].first;
-        uses_[static_cast<std::size_t>(r.first)].push_back(static_cast<int>(rows_.size()));
+        r.first = rows_[static_cast<std::size_t>(k)].first < 0 ? k : rows_[static_cast<std::size_t>(k)].first;
+        uses_[static_cast<std::size_t>(r.first)].push_back(static_cast<int>(here));
+      } else if (!c.tie.empty()) {
+        tied.push_back(static_cast<int>(here));
       }
-      uses_.push_back({static_cast<int>(rows_.size())});
+      auto& mine = by_rank_[static_cast<std::size_t>(c.rank)];
+      if (mine.size() <= static_cast<std::size_t>(c.index)) mine.resize(static_cast<std::size_t>(c.index) + 1, -1);
+      mine[static_cast<std::size_t>(c.index)] = static_cast<int>(here);
+      uses_.push_back({static_cast<int>(here)});
       rows_.push_back(r);
     }
     for (std::size_t i = 0; i < rows_.size(); ++i)
@@ -93,9 +106,8 @@ class parameter_board {
 
   /// The row of a rank's parameter.
   int find(int rank, int index) const {
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      if (rows_[i].what.rank == rank && rows_[i].what.index == index) return static_cast<int>(i);
-    return -1;
+    const auto& all = by_rank_[static_cast<std::size_t>(rank)];
+    return index < static_cast<int>(all.size()) ? all[static_cast<std::size_t>(index)] : -1;
   }
 
   bool is_tied(int i) const { return first_use(i) != i || uses_[static_cast<std::size_t>(i)].size() > 1; }
@@ -176,6 +188,7 @@ class parameter_board {
 
   std::vector<row> rows_;
   std::vector<std::vector<int>> uses_;  // by row: itself and those that are tied to it, in order
+  std::vector<std::vector<int>> by_rank_;  // rows by rank and index
   std::vector<std::int64_t> squares_, shares_;  // by rank: how many squares, and bytes of tied gradients
 };
 

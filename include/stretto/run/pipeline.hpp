@@ -71,10 +71,14 @@ class pipeline {
   /// Loss and gradients of a step that isn't taken: nothing is updated, and the next step begins anew.
   handle probe(double normalizer = 1) {
     if (rounds_ > 0) throw error("stretto: probe is asked for between accumulate and step, whose gradients it would lose; end the step first");
-    const step_rule kept = rule_;
+    const struct kept_rule {  // of the loss itself
+      step_rule& rule;
+      step_rule kept = rule;
+      ~kept_rule() { rule = kept; }
+    } kept{rule_};
     rule_ = {};
     const handle h = accumulate(normalizer);
-    return rule_ = kept, rounds_ = 0, h;
+    return rounds_ = 0, h;
   }
 
   /// Binds another order over the same cut, for run(); gives its number. Waits for the steps that were asked for.
@@ -303,7 +307,7 @@ class pipeline {
   }
 
   void check_rule() const {
-    if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite; correct it");
+    if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale) || !detail::is_finite(1 / rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
     if (rule_.most_norm != rule_.most_norm || rule_.most_loss != rule_.most_loss) throw error("stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
     if (!how_.skips && !(rule_.most_norm >= 1e308 && rule_.most_loss >= 1e308))
       throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");

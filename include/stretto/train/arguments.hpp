@@ -75,8 +75,12 @@ class arguments {
     std::vector<given> all;
     std::string_view config;
     bool has_config = false;
-    for (int i = 1; i < argc; ++i)
-      if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
+    for (int i = 1; i < argc; ++i) {
+      const std::string_view word = argv[i];
+      if (word == "--help" || word == "-h") return false;
+      const option* const of = word.substr(0, 2) == "--" ? find(word.substr(2)) : nullptr;
+      if ((of != nullptr && !of->is_flag()) || word == "--config") ++i;  // its value
+    }
     for (int i = 1; i < argc; ++i) {
       const std::string_view word = argv[i];
       if (word.size() < 3 || word.substr(0, 2) != "--")

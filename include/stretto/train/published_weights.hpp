@@ -203,13 +203,17 @@ inline void save_published(const std::string& directory, const transformer_shape
   sharded_safetensors_options o;
   o.most_bytes = how.most_bytes, o.metadata = {{"format", "pt"}}, o.calls = how.calls;
   sharded_safetensors_writer out(directory, stored, std::move(o));
-  const std::string other = directory + (out.shards() == 1 ? "/model.safetensors.index.json" : "/model.safetensors");  // of a model before, which would be found first
-  if (path_exists(other)) remove_file(other, *how.calls);
   for (const stored_tensor& next : out.tensors()) {
     const auto use = std::find_if(uses.begin(), uses.end(), [&](const auto& u) { return u.first->name == next.name; });
     detail::with_numbers(*use->second, [&](const auto* numbers) { detail::write_published(out, *use->first, how.type, numbers); });
   }
   out.finish();
+  for (const std::string& name : list_directory(directory, *how.calls)) {  // of a model before
+    bool ours = name == "model.safetensors.index.json" && out.shards() > 1;
+    for (int k = 0; k < out.shards(); ++k) ours = ours || name == out.name(k);
+    const std::string_view v = name;
+    if (!ours && v.starts_with("model") && (v == "model.safetensors" || v == "model.safetensors.index.json" || v.find("-of-") != v.npos)) remove_file(directory + "/" + name, *how.calls);
+  }
   const std::string_view dtype = how.type == stored_type::float64 ? "float64" : how.type == stored_type::bfloat16 ? "bfloat16" : how.type == stored_type::float16 ? "float16" : "float32";
   replace_file(directory + "/config.json", to_json(published_config(s, how.vocabulary, dtype), 2) + "\n", *how.calls);
 }

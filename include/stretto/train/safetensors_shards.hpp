@@ -167,11 +167,13 @@ class sharded_safetensors_writer {
     writer_->write(name, data, bytes);
   }
 
-  /// Returns when all is on disk. The index comes last.
+  /// Returns when all is on disk. Files get their names here, so that those of before stay until all are whole; the index
+  /// comes last.
   void finish() {
     writer_->finish();
     if (at_ + 1 < shards())
       throw error(text("stretto: '", detail::path_words(directory_), "' lacks ", shards() - at_ - 1, " of ", shards(), " files of weights; write all tensors before finish()").str());
+    for (int s = 0; s < shards(); ++s) rename_path(directory_ + "/" + name(s) + ".part", directory_ + "/" + name(s), *how_.calls);
     if (shards() > 1) {
       json map = json::object(), index = json::object();
       for (int s = 0; s < shards(); ++s)
@@ -187,7 +189,7 @@ class sharded_safetensors_writer {
     safetensors_writer_options o;
     o.metadata = how_.metadata;
     o.calls = how_.calls;
-    writer_.emplace(directory_ + "/" + name(at_), shards_[static_cast<std::size_t>(at_)].tensors, std::move(o));
+    writer_.emplace(directory_ + "/" + name(at_) + ".part", shards_[static_cast<std::size_t>(at_)].tensors, std::move(o));
   }
 
   std::string directory_;
