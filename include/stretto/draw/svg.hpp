@@ -29,7 +29,7 @@ struct svg_options {
   bool memory = false;    ///< a curve below each rank
   bool critical = true;   ///< marks the critical path
   bool messages = false;  ///< a line from the end of an action to the start of that which its message reaches
-  double width = 0;       ///< of the picture, in pixels; 0: at most 100000; 0: as wide as numbers in boxes need, the timeline from 640 to 2400
+  double width = 0;       ///< of the picture, in pixels, at most 100000; 0: as wide as numbers in boxes need, the timeline from 640 to 2400
 };
 
 namespace detail {
