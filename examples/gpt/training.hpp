@@ -332,7 +332,7 @@ int train(settings how) {
         parts.push_back({"Timeline", words + svg_image(to_svg(foretold, {.width = 1200}), "the simulated step") + svg_image(to_svg(measured, {.width = 1200}), "the measured step")});
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
         parts.push_back({"Memory by rank, measured", plain(memory_seen)});
-        parts.push_back({"The same work under other schedules, simulated", plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
+        parts.push_back({"The same work under other schedules, simulated", "<p>Each pass at what its layers cost of the time that the ranks worked in the last step, shared out by operations.</p>" + plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
         put_file(folder("report.html"), html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts));
       }
     }
