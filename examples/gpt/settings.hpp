@@ -3,9 +3,15 @@
 // What the program gpt is told on its command line, or in a file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <map>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <stretto/schedule.hpp>
 #include <stretto/model/transformer.hpp>
@@ -120,5 +126,24 @@ struct settings {
     }
   }
 };
+
+/// What the run in a folder was told, and is told otherwise now: in words, where it can go on. Throws stretto::error where not.
+inline std::string changes_of(const std::string& before, const std::string& now) {
+  constexpr std::string_view same[] = {"family", "layers", "width", "heads", "kv-heads", "vocabulary", "sequence"}, free[] = {"out", "resume", "anew"};
+  std::istringstream was(before), is(now);
+  std::string t, a, b;
+  std::map<std::string, std::string> known;
+  const auto split = [](const std::string& line) { return std::pair(line.substr(0, line.find(" = ")), line.find(" = ") == line.npos ? "" : line.substr(line.find(" = ") + 3)); };
+  while (std::getline(was, a)) known.insert(split(a));
+  while (std::getline(is, b)) {
+    const auto [name, value] = split(b);
+    const auto old = known.find(name);
+    if (old == known.end() || old->second == value || std::find(std::begin(free), std::end(free), name) != std::end(free)) continue;
+    if (std::find(std::begin(same), std::end(same), name) != std::end(same))
+      throw stretto::error(stretto::text("stretto: gpt is to go on with --", name, " ", value, ", and the model was made with ", old->second, "; give it as before, or --anew").str());
+    t += "changed     " + name + " = " + value + ", was " + old->second + "\n";
+  }
+  return t;
+}
 
 }  // namespace gpt

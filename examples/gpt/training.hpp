@@ -6,14 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <memory>
-#include <sstream>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -34,6 +28,7 @@
 #include <stretto/train/token_feed.hpp>
 
 #include "settings.hpp"
+#include "tables.hpp"
 #include "writing.hpp"
 
 namespace gpt {
@@ -60,93 +55,6 @@ double product_rate(const host::queue_options& o) {
   return 2.0 * n * n * n / best;
 }
 
-/// What each stage's passes cost, in seconds, if everything ran at that rate.
-inline costs foretold_costs(const std::vector<double>& layers, const cut& c, double rate) {
-  costs all;
-  for (int s = 0; s < c.stages(); ++s) {
-    double work = 0;
-    for (int l = c.first(s); l < c.last(s); ++l) work += layers[static_cast<std::size_t>(l)];
-    for (const pass_id p : {pass::forward, pass::backward_input, pass::backward_weight}) all.specials.push_back({scope::stage, s, p, work / 3 / rate});
-  }
-  return all;
-}
-
-/// What memory each rank needs, as a table with a title.
-inline std::string memory_table(const dry_report& d) {
-  std::string t = "rank     parameters   optimizer        kept   workspace    messages       total\n";
-  const auto line = [&](const char* name, const dry_rank& r) {
-    char words[160];
-    const auto mib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
-    std::snprintf(words, sizeof words, "%4s  %9.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB %7.1f MiB\n", name, mib(r.parameters), mib(r.optimizer), mib(r.kept), mib(r.workspace), mib(r.objects),
-                  mib(r.memory()));
-    t += words;
-  };
-  for (std::size_t r = 0; r < d.ranks.size(); ++r) line(std::to_string(r).c_str(), d.ranks[r]);
-  line("all", d.total());
-  return t;
-}
-
-/// The same beside what each rank has really asked for.
-template <class Pipeline>
-std::string measured_table(const dry_report& d, const Pipeline& p) {
-  std::string t = "rank       foretold     measured\n";
-  for (std::size_t r = 0; r < d.ranks.size(); ++r) {
-    const auto foretold = static_cast<double>(d.ranks[r].memory()), measured = static_cast<double>(p.memory(static_cast<int>(r)).most());
-    char words[100];
-    std::snprintf(words, sizeof words, "%4d  %9.1f MiB %8.1f MiB  %+.1f %%\n", static_cast<int>(r), foretold / (1 << 20), measured / (1 << 20), 100 * (measured / foretold - 1));
-    t += words;
-  }
-  return t;
-}
-
-/// Steps of other schedules with the costs that were measured: a table for people.
-inline std::string schedule_table(const settings& how, const std::vector<double>& by_layer, double seconds_per_operation) {
-  std::string t = "schedule         chunks         step    bubble  most micro-batches held\n";
-  all_schedules::each([&]<class S>(S s) {
-    int shown = 0;
-    for (const int chunks : {1, 2}) {
-      try {
-        const plan p = make_plan(s, {.ranks = how.ranks, .micro_batches = how.micro_batches, .chunks = chunks});
-        if (!p.passes.has(pass::backward_weight) || p.stages == shown * how.ranks) continue;
-        shown = p.stages / how.ranks;
-        const forecast v = simulate(p, foretold_costs(by_layer, even_cut(by_layer, p.stages), 1 / seconds_per_operation));
-        char words[160];
-        std::snprintf(words, sizeof words, "%-16s %6d  %8.1f ms  %6.1f %%  %23.1f\n", s.name, shown, 1e3 * v.makespan, 100 * v.bubble_rate(), static_cast<double>(v.peak));
-        t += words;
-        if (!takes_chunks<S>()) break;
-      } catch (const error&) {
-      }
-    }
-  });
-  return t;
-}
-
-inline void put_file(const std::string& path, const std::string& all) {
-  std::ofstream out(path, std::ios::binary);
-  out << all;
-  out.close();
-  if (!out) throw error(text("stretto: '", path, "' can't be written; see whether it is a folder, or the disk is full").str());
-}
-
-/// What the run in a folder was told, and is told otherwise now: in words, where it can go on. Throws stretto::error where not.
-inline std::string changes_of(const std::string& before, const std::string& now) {
-  constexpr std::string_view same[] = {"family", "layers", "width", "heads", "kv-heads", "vocabulary", "sequence"}, free[] = {"out", "resume", "anew"};
-  std::istringstream was(before), is(now);
-  std::string t, a, b;
-  std::map<std::string, std::string> known;
-  const auto split = [](const std::string& line) { return std::pair(line.substr(0, line.find(" = ")), line.find(" = ") == line.npos ? "" : line.substr(line.find(" = ") + 3)); };
-  while (std::getline(was, a)) known.insert(split(a));
-  while (std::getline(is, b)) {
-    const auto [name, value] = split(b);
-    const auto old = known.find(name);
-    if (old == known.end() || old->second == value || std::find(std::begin(free), std::end(free), name) != std::end(free)) continue;
-    if (std::find(std::begin(same), std::end(same), name) != std::end(same))
-      throw error(text("stretto: gpt is to go on with --", name, " ", value, ", and the model was made with ", old->second, "; give it as before, or --anew").str());
-    t += "changed     " + name + " = " + value + ", was " + old->second + "\n";
-  }
-  return t;
-}
-
 template <class T>
 int train(settings how) {
   const transformer_shape shape = how.shape();
@@ -169,7 +77,7 @@ int train(settings how) {
     std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
   }
   if (const std::size_t end = how.data.rfind("_train.bin"); how.pairs.empty() && end != std::string::npos && end + 10 == how.data.size())
-    if (const std::string beside = how.data.substr(0, end) + ".pairs"; std::filesystem::exists(beside)) how.pairs = beside;
+    if (const std::string beside = how.data.substr(0, end) + ".pairs"; path_exists(beside)) how.pairs = beside;
   if (how.letters > 0 && how.pairs.empty() && how.vocabulary > 257 && !how.data.empty() && !how.dry_run)
     throw error(text("stretto: gpt is to write with ", how.vocabulary, " kinds of tokens of '", how.data, "', and knows none of their letters; give --pairs, or --letters 0").str());
   const pair_tokenizer tokens_of = how.letters == 0 || how.dry_run || how.pairs.empty() ? pair_tokenizer() : pair_tokenizer::load(how.pairs);
@@ -191,14 +99,10 @@ int train(settings how) {
     throw error(text("stretto: gpt is to begin in '", how.out, "', which has a run of ", there.front(), " steps; give --resume to go on with it, --anew to begin anew, or another --out").str());
   if (begun) {
     for (const std::string& s : begun->skipped()) std::fprintf(stderr, "%s\n", s.c_str());
-    if (std::ifstream kept(folder("gpt.conf")); kept) {
-      std::stringstream words;
-      words << kept.rdbuf();
-      std::fputs(changes_of(words.str(), how.words).c_str(), stdout);
-    }
+    if (path_exists(folder("gpt.conf"))) std::fputs(changes_of(read_file(folder("gpt.conf"), 1 << 20), how.words).c_str(), stdout);
   }
   if (begun) std::printf("goes on     from step %lld, with %lld to come\n", static_cast<long long>(first), static_cast<long long>((std::max)(how.steps - first, std::int64_t{0})));
-  if (!how.dry_run) put_file(folder("gpt.conf"), how.words);
+  if (!how.dry_run) replace_file(folder("gpt.conf"), how.words);
   std::int64_t skipped = 0;
   constexpr bool scaled = std::is_same_v<T, fp16>;
   loss_scale scale;
@@ -313,9 +217,9 @@ int train(settings how) {
     save(how.steps);
     if (how.trace || how.html) {
       const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), seen), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), seen);
-      if (how.trace) put_file(folder("trace.json"), std::string(to_trace(foretold, &measured)));
+      if (how.trace) replace_file(folder("trace.json"), std::string(to_trace(foretold, &measured)));
       if (how.html) {
-        put_file(folder("timeline.html"), std::string(to_html(foretold, &measured)));
+        replace_file(folder("timeline.html"), std::string(to_html(foretold, &measured)));
         const double average = spent / (std::max)(1.0, static_cast<double>(how.steps - first - 1));
         double all = 0, done = 0;
         for (double c : by_layer) all += c;
@@ -333,7 +237,7 @@ int train(settings how) {
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
         parts.push_back({"Memory by rank, measured", plain(memory_seen)});
         parts.push_back({"The same work under other schedules, simulated", "<p>Each pass at what its layers cost of the time that the ranks worked in the last step, shared out by operations.</p>" + plain(schedule_table(how, by_layer, done / (all * how.micro_batches)))});
-        put_file(folder("report.html"), html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts));
+        replace_file(folder("report.html"), html_sections("gpt: " + how.schedule + ", " + std::to_string(how.ranks) + " ranks", parts));
       }
     }
   }

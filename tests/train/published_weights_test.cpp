@@ -202,8 +202,11 @@ TEST_CASE("what can't be written leaves the model that was there, and another on
   const int many = shards();
   save_published(folder.path, s, first.all, {.most_bytes = 2000});
   CHECK(shards() < many);
+  replace_file(folder.path + "/model-of-truth.md", "mine");
   save_published(folder.path, s, first.all);
-  CHECK(shards() == 0);
+  CHECK(path_exists(folder.path + "/model-of-truth.md"));
+  CHECK(shards() == 1);  // that one
+  for (const std::string& name : list_directory(folder.path)) CHECK(name.find(".part") == name.npos);
   CHECK_FALSE(path_exists(folder.path + "/model.safetensors.index.json"));
 }
 

@@ -16,6 +16,7 @@
 // Whatever is thrown on a rank ends the run on all of them, in one error that names rank, step and action.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <vector>
@@ -307,12 +308,13 @@ class pipeline {
   }
 
   void check_rule() const {
+    constexpr double none = std::numeric_limits<double>::infinity();
     if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale) || !detail::is_finite(1 / rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
     if (rule_.most_norm != rule_.most_norm || rule_.most_loss != rule_.most_loss) throw error("stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
-    if (!how_.skips && !(rule_.most_norm >= 1e308 && rule_.most_loss >= 1e308))
+    if (!how_.skips && (rule_.most_norm < none || rule_.most_loss < none))
       throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
-    if (rounds_ > 0 && !(rule_.loss_scale == begun_.loss_scale)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
-    if (rounds_ > 0 && rule_.most_loss < 1e308) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
+    if (rounds_ > 0 && !(rule_.loss_scale == begun_scale_)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
+    if (rounds_ > 0 && rule_.most_loss < none) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
   }
 
   handle ask(int order, double normalizer, bool updates, bool begins = true) {
@@ -329,7 +331,7 @@ class pipeline {
     const detail::step_request what{.index = b.asked, .step = trained_, .normalizer = normalizer, .order = order, .round = trains ? rounds_ : 0,
                                     .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins, .rule = rule_};
     b.requests[b.asked++ % detail::kept_steps] = what;
-    if (trains) rounds_ = updates ? 0 : rounds_ + 1, begun_ = rule_;
+    if (trains) rounds_ = updates ? 0 : rounds_ + 1, begun_scale_ = rule_.loss_scale;
     if (b.trains && updates) ++trained_;
     crew_.ask({&b, what, optimizer_});
     return handle(*this, order, b.asked - 1, number, updates);
@@ -350,7 +352,8 @@ class pipeline {
   std::int64_t origin_ = detail::clock_now();
   std::int64_t trained_ = how_.first_step, bound_ = 0;
   int rounds_ = 0, generation_ = 0;
-  step_rule rule_, begun_;  // for the next step, and of the last run
+  step_rule rule_;           // for the next step
+  double begun_scale_ = 1;   // of the runs that are gathered
   bool alone_ = true;  // all ranks are of this pipeline
 };
 

@@ -17,8 +17,6 @@ struct step_rule {
   double loss_scale = 1;
   double most_norm = std::numeric_limits<double>::infinity();
   double most_loss = std::numeric_limits<double>::infinity();
-
-  friend constexpr bool operator==(const step_rule&, const step_rule&) = default;
 };
 
 namespace detail {

@@ -13,7 +13,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 
 namespace stretto::inline v0 {
@@ -38,11 +37,10 @@ inline thread_local memory_account* counting = nullptr;
 
 }  // namespace detail
 
-/// This thread's memory counts for an account, or for none. Scopes may lie within each other; the innermost counts.
+/// This thread's memory counts for an account. Scopes may lie within each other; the innermost counts.
 class counted_for {
  public:
   explicit counted_for(memory_account& account) : before_(detail::counting) { detail::counting = &account; }
-  explicit counted_for(std::nullptr_t) : before_(detail::counting) { detail::counting = nullptr; }
   counted_for(const counted_for&) = delete;
   counted_for& operator=(const counted_for&) = delete;
   ~counted_for() { detail::counting = before_; }

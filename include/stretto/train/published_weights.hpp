@@ -53,6 +53,11 @@ inline std::vector<const published_tensor*> pieces_of(const std::vector<publishe
     if (t.parameter == parameter) pieces.push_back(&t);
   return pieces;
 }
+/// "model.safetensors", its index or one of its shards, or what a broken attempt left of one.
+inline bool names_weights(std::string_view name) {
+  if (name.ends_with(".part")) name.remove_suffix(5);
+  return name == "model.safetensors" || name == "model.safetensors.index.json" || (name.starts_with("model-") && name.find("-of-") != name.npos && name.ends_with(".safetensors"));
+}
 /// How many numbers the pieces make here.
 inline std::int64_t numbers_of(const std::vector<const published_tensor*>& pieces, const transformer_shape& s) {
   std::int64_t n = 0;
@@ -211,8 +216,7 @@ inline void save_published(const std::string& directory, const transformer_shape
   for (const std::string& name : list_directory(directory, *how.calls)) {  // of a model before
     bool ours = name == "model.safetensors.index.json" && out.shards() > 1;
     for (int k = 0; k < out.shards(); ++k) ours = ours || name == out.name(k);
-    const std::string_view v = name;
-    if (!ours && v.starts_with("model") && (v == "model.safetensors" || v == "model.safetensors.index.json" || v.find("-of-") != v.npos)) remove_file(directory + "/" + name, *how.calls);
+    if (!ours && detail::names_weights(name)) remove_file(directory + "/" + name, *how.calls);
   }
   const std::string_view dtype = how.type == stored_type::float64 ? "float64" : how.type == stored_type::bfloat16 ? "bfloat16" : how.type == stored_type::float16 ? "float16" : "float32";
   replace_file(directory + "/config.json", to_json(published_config(s, how.vocabulary, dtype), 2) + "\n", *how.calls);
