@@ -112,11 +112,14 @@ struct binding {
         shape.make = object_source::make;
         shape.drop = source.what().drop;
         shape.bytes = source.what().bytes;
+        shape.cross = source.what().cross;
+        shape.type = source.what().type;
         shape.maker = &source;
         channels.push_back(transport.open(shape));
       };
-      if (transport.local(p.from)) {
-        const counted_for scope(account_of(p.from));
+      const int end = transport.local(p.from) ? p.from : p.to;
+      if (transport.local(p.from) || (copies_messages<Transport>() && transport.local(p.to))) {
+        const counted_for scope(account_of(end));
         layer_of(layer, open);
       } else {
         channels.push_back(transport.open(shape));

@@ -33,6 +33,7 @@ struct object_row {
   std::int64_t (*bytes)(const void*) = nullptr;                ///< what a message of it carries; of what is never sent, what it takes
   void (*assign)(void* to, const void* from) = nullptr;        ///< null where its wire_traits have none
   void (*add)(void* to, const void* more) = nullptr;           ///< likewise
+  void (*cross)(void* object, crossing&) = nullptr;            ///< likewise
 
   /// Whether the type is the same. Names are compared: their addresses may differ between translation units.
   bool is(const object_row& other) const { return std::string_view(type) == std::string_view(other.type); }
@@ -91,6 +92,8 @@ constexpr object_row object_basics() {
       row.assign = [](void* to, const void* from) { wire_traits<T>::assign(*static_cast<T*>(to), *static_cast<const T*>(from)); };
     if constexpr (requires(T& t) { wire_traits<T>::add(t, t); })
       row.add = [](void* to, const void* more) { wire_traits<T>::add(*static_cast<T*>(to), *static_cast<const T*>(more)); };
+    if constexpr (requires(T& t, crossing& w) { wire_traits<T>::cross(w, t); })
+      row.cross = [](void* object, crossing& w) { wire_traits<T>::cross(w, *static_cast<T*>(object)); };
   }
   return row;
 }

@@ -9,6 +9,7 @@
 //     bytes(value)                what a message of it carries now
 //     assign(to, value)           asked for only where several layers take one skip connection: a copy that asks for no
 //     add(gradient, more)         memory, and the sum of their gradients
+//     cross(wire, value)          asked for only between processes: its numbers and runs of memory, see crossing.hpp
 // Threads hand the object itself over, so nothing else is asked of it. Cost: none, it is read when the program compiles.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <stretto/core/crossing.hpp>
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
 #include <stretto/stage/values.hpp>
@@ -56,6 +58,7 @@ struct wire_traits {
   static gradient gradient_like(const T&) { return gradient{}; }
   static std::int64_t bytes(const T&) { return sizeof(T); }
   static void assign(T& to, const T& value) { to = value; }
+  static void cross(crossing& w, T& value) { w.run(&value, static_cast<std::int64_t>(sizeof(T))); }
   static void add(T& to, const T& more)
     requires detail::is_real<T>
   {
@@ -70,6 +73,7 @@ struct wire_traits<nothing> {
   static nothing gradient_like(const nothing&) { return {}; }
   static std::int64_t bytes(const nothing&) { return 0; }
   static void assign(nothing&, const nothing&) {}
+  static void cross(crossing&, nothing&) {}
   static void add(nothing&, const nothing&) {}
 };
 
@@ -83,6 +87,12 @@ struct wire_traits<values<T>> {
   }
   static std::int64_t bytes(const values<T>& value) { return value.size() * static_cast<std::int64_t>(sizeof(T)); }
   static void assign(values<T>& to, const values<T>& value) { to.assign(value); }
+  static void cross(crossing& w, values<T>& value) {
+    std::int64_t size = value.size();
+    w.number(size);
+    value.resize(size);
+    w.run(value.data(), size * static_cast<std::int64_t>(sizeof(T)));
+  }
   static void add(values<T>& to, const values<T>& more) {
     if (to.size() != more.size())
       throw error(text("stretto: gradients of ", to.size(), " and of ", more.size(), " values can't be added; resize each to the size of the value it belongs to").str());
@@ -111,6 +121,12 @@ struct wire_traits<tensor<T, Rank>> {
     to.reshape(value.extents());
     for (std::int64_t i = 0; i < value.size(); ++i) to.data()[i] = value.data()[i];
   }
+  static void cross(crossing& w, tensor<T, Rank>& value) {
+    shape<Rank> extents = value.extents();
+    for (std::int64_t& e : extents.extent) w.number(e);
+    value.reshape(extents);
+    w.run(value.data(), value.size() * static_cast<std::int64_t>(sizeof(T)));
+  }
   static void add(tensor<T, Rank>& to, const tensor<T, Rank>& more)
     requires real_element<T>
   {
@@ -133,6 +149,11 @@ struct wire_traits<std::tuple<Ts...>> {
   }
   static void assign(whole& to, const whole& value) {
     [&]<std::size_t... I>(std::index_sequence<I...>) { (wire_traits<Ts>::assign(std::get<I>(to), std::get<I>(value)), ...); }(std::index_sequence_for<Ts...>{});
+  }
+  static void cross(crossing& w, whole& value)
+    requires(requires(Ts& t) { wire_traits<Ts>::cross(w, t); } && ...)
+  {
+    std::apply([&](Ts&... each) { (wire_traits<Ts>::cross(w, each), ...); }, value);
   }
   static void add(whole& to, const whole& more)
     requires(requires(Ts& t) { wire_traits<Ts>::add(t, t); } && ...)

@@ -4,15 +4,13 @@
 //
 //     wait(rank, ready, say)      until ready() holds; throws when some rank fails, and when the deadline has passed
 //     ring(rank)                  wakes it, after what it may wait for has been written
-// Every wait has a deadline. Who sleeps has said so before it looks a last time, and who rings looks after it has written,
-// with a full fence on both sides, so no bell is missed. Cost: a fence and a load where nobody sleeps.
+// Every wait has a deadline. Who sleeps hears a bell (bell.hpp). Cost: a fence and a load where nobody sleeps.
 #pragma once
 
 #include <sched.h>
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -20,6 +18,7 @@
 
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
+#include <stretto/transport/bell.hpp>
 
 namespace stretto::inline v0 {
 
@@ -46,7 +45,7 @@ inline error in_use() { return error("stretto: a pipeline runs over this transpo
 
 class parking {
  public:
-  parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), bells_(ranks < 1 ? 0 : 2 * static_cast<std::size_t>(ranks) + 1) {
+  parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), seats_(ranks < 1 ? 0 : 2 * static_cast<std::size_t>(ranks) + 1) {
     if (ranks < 1) throw error(text("stretto: a transport of ", ranks, " ranks can't be; give at least one").str());
     if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
     cpu_set_t set;
@@ -59,7 +58,7 @@ class parking {
   bool local(int) const { return true; }
 
   void enter(int who) {
-    if (who >= ranks_ && bells_[static_cast<std::size_t>(who)].in_use.exchange(true)) throw in_use();
+    if (who >= ranks_ && seats_[static_cast<std::size_t>(who)].in_use.exchange(true)) throw in_use();
     if (!how_.pin || who >= ranks_) return;
     cpu_set_t all, one;
     if (sched_getaffinity(0, sizeof all, &all) != 0) return;
@@ -71,7 +70,7 @@ class parking {
     sched_setaffinity(0, sizeof one, &one);
   }
   void leave(int who) {
-    if (who >= ranks_) bells_[static_cast<std::size_t>(who)].in_use.store(false);
+    if (who >= ranks_) seats_[static_cast<std::size_t>(who)].in_use.store(false);
   }
 
   template <class Ready, class Say>
@@ -82,7 +81,7 @@ class parking {
   /// The same, but the deadline begins anew while progress() gives other numbers.
   template <class Ready, class Progress, class Say>
   void attend(int who, Ready&& ready, Progress&& progress, Say&& say) {
-    bell& b = bells_[static_cast<std::size_t>(who)];
+    seat& b = seats_[static_cast<std::size_t>(who)];
     if (who < ranks_ && spin(b, [&] { return ready() || failed_.load(std::memory_order_relaxed); }) && ready()) return;  // a host would take a core from a rank
     if (ready()) return;
     std::int64_t seen = progress();
@@ -99,7 +98,7 @@ class parking {
       if (const std::int64_t now = progress(); now != seen) seen = now, end = until(patience);
       else if (std::chrono::steady_clock::now() >= end) break;
     }
-    b.sleeping.fetch_sub(1, std::memory_order_relaxed);
+    b.has_woken();
     if (there) return;
     lock.unlock();
     if (!failed()) fail(detail::late(who, ranks_, patience, say));
@@ -108,22 +107,17 @@ class parking {
 
   template <class Ready>
   void doze(int who, Ready&& ready) {
-    bell& b = bells_[static_cast<std::size_t>(who)];
+    seat& b = seats_[static_cast<std::size_t>(who)];
     if (spin(b, ready)) return;
     std::unique_lock lock(b.mutex);
     b.goes_to_sleep();
     while (!ready()) b.rung.wait(lock);
-    b.sleeping.fetch_sub(1, std::memory_order_relaxed);
+    b.has_woken();
   }
 
-  void ring(int who) {
-    bell& b = bells_[static_cast<std::size_t>(who)];
-    if (!b.has_sleeper()) return;
-    const std::lock_guard lock(b.mutex);
-    b.rung.notify_all();
-  }
+  void ring(int who) { seats_[static_cast<std::size_t>(who)].ring(); }
   void ring_hosts() {
-    for (int who = ranks_; who < static_cast<int>(bells_.size()); ++who) ring(who);
+    for (int who = ranks_; who < static_cast<int>(seats_.size()); ++who) ring(who);
   }
 
   /// The first error counts.
@@ -133,10 +127,7 @@ class parking {
       if (!failure_) failure_ = std::make_unique<error>(e);
     }
     failed_.store(true, std::memory_order_release);
-    for (bell& b : bells_) {
-      const std::lock_guard lock(b.mutex);
-      b.rung.notify_all();
-    }
+    for (seat& b : seats_) b.ring_all();
   }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   [[noreturn]] void rethrow() {
@@ -156,41 +147,22 @@ class parking {
   bool vacant(const std::atomic<void*>& where) const { return where.load(std::memory_order_acquire) == nullptr; }
 
  private:
-  struct alignas(64) bell {
-    std::mutex mutex;
-    std::condition_variable rung;
-    std::atomic<int> sleeping = 0;  // how many: a rank's thread, and perhaps one that uses a group beside it
-    std::atomic<int> spins = 2000;  // of the thread that waits here
+  struct seat : bell {
+    std::atomic<int> spins = 2000;     // of the thread that waits here
     std::atomic<bool> in_use = false;  // of a host: by a pipeline
-
-#if defined(__SANITIZE_THREAD__)
-    // ThreadSanitizer knows no fences. Both sides change the flag instead: whose change comes second sees what the other
-    // wrote before. Fences are kept elsewhere, since a change takes the cache line from the other core at every message.
-    void goes_to_sleep() { sleeping.fetch_add(1, std::memory_order_seq_cst); }
-    bool has_sleeper() { return sleeping.fetch_add(0, std::memory_order_seq_cst) != 0; }
-#else
-    void goes_to_sleep() {
-      sleeping.fetch_add(1, std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-    }
-    bool has_sleeper() {
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-      return sleeping.load(std::memory_order_relaxed) != 0;
-    }
-#endif
   };
 
   /// Looks again and again for a while, which grows where that was enough and shrinks where it wasn't: a thread that spins
   /// on a core that its partner needs keeps away what it waits for.
   template <class Ready>
-  bool spin(bell& b, Ready&& ready) {
+  bool spin(seat& b, Ready&& ready) {
     const int spins = b.spins.load(std::memory_order_relaxed);
     for (int i = 0; i < spins && spins_; ++i) {
       if (ready()) {
         b.spins.store(spins < 10000 ? 2 * spins : 20000, std::memory_order_relaxed);
         return true;
       }
-      pause();
+      pause_briefly();
     }
     b.spins.store(spins > 128 ? spins / 2 : 64, std::memory_order_relaxed);
     return false;
@@ -199,17 +171,10 @@ class parking {
   static std::chrono::steady_clock::time_point until(double seconds) {
     return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds < 1e9 ? seconds : 1e9));
   }
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
 
   threads_options how_;
   int ranks_;
-  std::vector<bell> bells_;  // of ranks, of the one host, or of a host for each rank
+  std::vector<seat> seats_;  // of ranks, of the one host, or of a host for each rank
   bool spins_ = false;
   std::atomic<bool> failed_ = false;
   std::mutex failure_mutex_;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <stretto/core/crossing.hpp>
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
 #include <stretto/plan/links.hpp>
@@ -43,7 +44,9 @@ struct channel_shape {
   void* (*make)(const void* maker) = nullptr;  ///< an object in its largest shape
   void (*drop)(void*) = nullptr;
   std::int64_t (*bytes)(const void*) = nullptr;  ///< what a message of it carries now
-  const void* maker = nullptr;               ///< null where this process doesn't send
+  const void* maker = nullptr;               ///< null where this process has no use for objects of its own
+  void (*cross)(void* object, crossing&) = nullptr;  ///< how an object goes to another process; null where its type doesn't say
+  const char* type = "";                     ///< its name, as the compiler writes it
 };
 
 /// What is to be known of a gathering.
@@ -84,5 +87,16 @@ concept transport = requires(T& t, const channel_shape& shape, const gathering_s
   { t.failed() } -> std::same_as<bool>;
   t.rethrow();                                           // the error that came first
 };
+
+namespace detail {
+
+/// Whether messages are copied between processes: then both ends make objects of their own.
+template <class T>
+constexpr bool copies_messages() {
+  if constexpr (requires { T::copies_messages; }) return T::copies_messages;
+  else return false;
+}
+
+}  // namespace detail
 
 }  // namespace stretto::inline v0
