@@ -222,8 +222,8 @@ class mpi {
  private:
   struct early_letter {  // of a channel or gathering that isn't open here yet, or no more
     detail::letter_head head;
-    detail::mpi_post::sheet sheet;
-    std::vector<detail::mpi_post::sheet> runs;
+    detail::mpi_post::paper sheet;
+    std::vector<detail::mpi_post::paper> runs;
     int from = 0, left = 0;
     bool wanted = true;
   };
@@ -289,7 +289,7 @@ class mpi {
     early_.emplace_back();
     early_letter& e = early_.back();
     e.head = head, e.from = from, e.wanted = wanted;
-    e.sheet = detail::mpi_post::make_sheet(detail::letter_size);
+    e.sheet = detail::mpi_post::make_paper(detail::letter_size);
     std::memcpy(e.sheet.get(), sheet, detail::letter_size);
     for (int k = 0; k < head.apart; ++k) {
       const std::int64_t bytes = detail::numbers_of(sheet)[head.numbers + k];

@@ -35,7 +35,7 @@ class mpi_channel {
       if (takes) continue;
       crossing w;
       s.cross(out_.back().object, w);
-      out_.back().letter = mpi_post::make_sheet(room_of_letter(w));
+      out_.back().letter = mpi_post::make_paper(room_of_letter(w));
       post.reserve(1 + static_cast<std::size_t>(w.runs()));
     }
     if (!takes) return;
@@ -99,7 +99,7 @@ class mpi_channel {
   // The receiver.
 
   /// `runs`: where they are already, if they came before the channel was opened.
-  void accept(const unsigned char* sheet, const letter_head& head, int from, const mpi_post::sheet* runs = nullptr) {
+  void accept(const unsigned char* sheet, const letter_head& head, int from, const mpi_post::paper* runs = nullptr) {
     const error_place here{.rank = post_.rank()};
     if (head.box >= boxes_.size() || from != shape.from)
       throw error(text("stretto: rank ", post_.rank(), " gets a message of channel ", number_, " box ", static_cast<std::int64_t>(head.box), " from rank ", from, ", and that channel has ", static_cast<std::int64_t>(boxes_.size()),
@@ -175,7 +175,7 @@ class mpi_channel {
   };
   struct outgoing {
     void* object = nullptr;
-    mpi_post::sheet letter;
+    mpi_post::paper letter;
     int left = 0;  // letters and runs that MPI still reads
   };
   struct box {
@@ -193,7 +193,7 @@ class mpi_channel {
     throw error("stretto: an object is handed to a channel that it isn't of; put what fresh gave, and give back what take gave");
   }
 
-  void fill(incoming& in, const unsigned char* sheet, const letter_head& head, int from, const mpi_post::sheet* runs) {
+  void fill(incoming& in, const unsigned char* sheet, const letter_head& head, int from, const mpi_post::paper* runs) {
     crossing w(numbers_of(sheet), head.numbers);
     shape.cross(in.object, w);
     if (w.numbers() != head.numbers || (head.apart != 0 ? w.runs() != head.apart : w.bytes() != head.bytes))
@@ -281,7 +281,7 @@ class mpi_gathering {
     }
     there_[static_cast<std::size_t>(index(post_.rank(), step))].store(step + 1, std::memory_order_release);
   }
-  void accept(const unsigned char* sheet, const letter_head& head, int from, const mpi_post::sheet* runs = nullptr) {
+  void accept(const unsigned char* sheet, const letter_head& head, int from, const mpi_post::paper* runs = nullptr) {
     const std::int64_t bytes = head.apart != 0 ? numbers_of(sheet)[0] : head.bytes;
     if (bytes != shape.bytes || place_[static_cast<std::size_t>(from)] < 0)
       throw error(text("stretto: rank ", post_.rank(), " gets a segment of ", bytes, " bytes from rank ", from, ", and expects ", shape.bytes, " of the members; let all members open a gathering alike").str(), {.rank = post_.rank()});

@@ -40,7 +40,7 @@ class mpi_post {
     MPI_Comm_size(comm_, &ranks_);
     fits_ = has_core_a_rank();
     heard_.assign(static_cast<std::size_t>(ranks_), 0);
-    for (receive& r : ring_) r.letter = make_sheet(letter_size);
+    for (receive& r : ring_) r.letter = make_paper(letter_size);
     post_receives();
   }
   mpi_post(const mpi_post&) = delete;
@@ -50,8 +50,8 @@ class mpi_post {
   int ranks() const { return ranks_; }
   bool fits() const { return fits_; }  ///< each rank of this machine has a core of its own
 
-  using sheet = std::unique_ptr<unsigned char[]>;
-  static sheet make_sheet(int bytes) { return sheet(new unsigned char[static_cast<std::size_t>(bytes)]); }
+  using paper = std::unique_ptr<unsigned char[]>;
+  static paper make_paper(int bytes) { return paper(new unsigned char[static_cast<std::size_t>(bytes)]); }
 
   // With the lock held:
 
@@ -187,7 +187,7 @@ class mpi_post {
   static constexpr std::int64_t depth = 8;
   struct receive {
     MPI_Request request = MPI_REQUEST_NULL;
-    sheet letter;
+    paper letter;
   };
   struct under_way {
     MPI_Request request;
@@ -221,7 +221,7 @@ class mpi_post {
     letter_head head;
     head.kind = letter_kind::failure;
     head.box = own ? 1 : 0;
-    own_words_ = make_sheet(letter_size);
+    own_words_ = make_paper(letter_size);
     const std::string_view words(cause_words_->what());
     const error_place where = cause_words_->place();
     const std::size_t before = sizeof head + sizeof where, count = std::min(words.size(), static_cast<std::size_t>(letter_size) - before);
@@ -258,7 +258,7 @@ class mpi_post {
   bool settled_ = false;
   int cause_ = -1, telling_ = 0;
   std::unique_ptr<error> cause_words_;
-  sheet own_words_;
+  paper own_words_;
   std::vector<char> heard_;
 };
 
