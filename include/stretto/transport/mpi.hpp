@@ -51,13 +51,13 @@ class mpi {
   }
   mpi(const mpi&) = delete;
   mpi& operator=(const mpi&) = delete;
-  /// Waits for the others to come here, too, so that what was sent arrives.
+  /// Waits for the others to come here, too, so that what was sent arrives; a moment longer than they wait for anything.
   ~mpi() {
     guard lock(turns());
     bool together = false;
     try {
       if (failed()) settle(lock);
-      if (!failed() || post_.all_heard()) together = post_.part(failed() ? 1 : how_.deadline, [&] { look(), give_way(lock, post_.fits() ? 0 : 1000); });
+      if (!failed() || post_.all_heard()) together = post_.part(failed() ? 1 : how_.deadline + 1.5, [&] { look(), give_way(lock, post_.fits() ? 0 : 1000); });
     } catch (...) {  // whatever is wrong with MPI was said before, or is no matter any more
     }
     if (together) return;
