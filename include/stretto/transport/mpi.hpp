@@ -181,7 +181,7 @@ class mpi {
     auto end = clock::now() + seconds(patience);
     while (!ready()) {
       if (failed()) rethrow();
-      nap(who, ready, patience / 8 < 0.02 ? patience / 8 : 0.02);
+      nap(who, [&] { return ready() || failed(); }, patience / 8 < 0.02 ? patience / 8 : 0.02);
       if (guard lock(turns(), std::try_to_lock); lock) look_or_fail();
       if (const std::int64_t now = progress(); now != seen) seen = now, end = clock::now() + seconds(patience);
       else if (clock::now() >= end && !ready() && !failed()) fail(detail::late(who, ranks(), patience, say));

@@ -178,7 +178,11 @@ class mpi_post {
 
   /// Nothing that MPI may still write to or read from is given back.
   void abandon() {
-    for (receive& r : ring_) static_cast<void>(r.letter.release());
+    for (receive& r : ring_) {
+      int done = 0;
+      if (r.request != MPI_REQUEST_NULL && MPI_Cancel(&r.request) == MPI_SUCCESS) MPI_Test(&r.request, &done, MPI_STATUS_IGNORE);
+      if (done == 0) static_cast<void>(r.letter.release());
+    }
     static_cast<void>(own_words_.release());
     mpi_session::leave_unfinished();
   }
