@@ -79,6 +79,7 @@ int same_bits(bool all, int steps) {
 
 TEST_CASE("six schedules on 2 ranks have the bits of one", "[ranks2]") { CHECK(same_bits(false, 5) == 6); }
 TEST_CASE("six schedules on 4 ranks have the bits of one", "[ranks4]") { CHECK(same_bits(false, 5) == 6); }
-TEST_CASE("every schedule on 2 ranks has the bits of one", "[ranks2]") { CHECK(same_bits(true, 5) >= 20); }
-TEST_CASE("every schedule on 3 ranks has the bits of one", "[ranks3]") { CHECK(same_bits(true, 5) >= 20); }
-TEST_CASE("every schedule on 4 ranks has the bits of one", "[ranks4]") { CHECK(same_bits(true, 5) >= 20); }
+TEST_CASE("every schedule on 2 ranks has the bits of one", "[ranks2][.most]") { CHECK(same_bits(true, 5) >= 20); }
+TEST_CASE("every schedule on 3 ranks has the bits of one", "[ranks3][.most]") { CHECK(same_bits(true, 5) >= 20); }
+TEST_CASE("every schedule on 4 ranks has the bits of one", "[ranks4][.most]") { CHECK(same_bits(true, 5) >= 20); }
+TEST_CASE("every schedule on 8 ranks has the bits of one", "[ranks8][.most]") { CHECK(same_bits(true, 5) >= 20); }
