@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# cmake -DPROGRAM=... -DEXPECTED=... -P compare_output.cmake: runs the program; its output must equal the file.
-execute_process(COMMAND "${PROGRAM}" RESULT_VARIABLE result OUTPUT_VARIABLE output)
+# cmake -DPROGRAM=... -DEXPECTED=... [-DSTART=mpirun;-n;4] -P compare_output.cmake: runs the program; its output must equal
+# the file.
+execute_process(COMMAND ${START} "${PROGRAM}" RESULT_VARIABLE result OUTPUT_VARIABLE output)
 if(NOT result EQUAL 0)
   message("${output}")
   message(FATAL_ERROR "stretto: ${PROGRAM} ended with ${result}, not 0; its output is above.")

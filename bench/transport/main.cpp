@@ -103,6 +103,7 @@ int main(int argc, char** argv) {
   if (rounds < 1) return std::fprintf(stderr, "stretto: bench_transport measures at least one round; give --rounds 1 or more\n"), 2;
   mpi t({.deadline = 60});
   const int me = t.rank();
+  t.enter(me);
   if (t.ranks() != 2) return std::fprintf(stderr, "stretto: bench_transport measures two ranks and runs on %d; start it by mpirun -n 2\n", t.ranks()), 2;
   if (me == 0) {
     char library[MPI_MAX_LIBRARY_VERSION_STRING] = {};
@@ -128,4 +129,5 @@ int main(int argc, char** argv) {
     const double a = median(alone), o = median(ours), n = static_cast<double>(bytes);
     if (me == 0) std::printf("%10lld %9.0f ns %11.0f ns %9.0f ns %10.2f %10.2f %7.3f of %s\n", static_cast<long long>(bytes), a * 1e9, median(wider) * 1e9, o * 1e9, n / a * 1e-9, n / o * 1e-9, median(ratios), bytes < 65536 ? "time" : "bandwidth");
   }
+  t.leave(me);
 }

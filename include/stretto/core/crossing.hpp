@@ -35,18 +35,17 @@ class crossing {
 
   void number(std::int64_t& n) {
     if (given_ != nullptr) {
-      if (numbers_ == count_) throw error(text("stretto: a value crosses with ", count_, " numbers and is read with more; let cross() do the same on both ends").str());
+      if (numbers_ == count_) refuse_more();
       n = given_[numbers_++];
       return;
     }
-    if (numbers_ == most_numbers) throw error(text("stretto: a value crosses with more than ", most_numbers, " numbers; put the others into a run of memory").str());
+    if (numbers_ == most_numbers) refuse_numbers();
     noted_[numbers_++] = n;
   }
 
   void run(void* at, std::int64_t bytes) {
-    if (bytes < 0) throw error(text("stretto: a value crosses with a run of ", bytes, " bytes; correct its cross()").str());
     if (bytes == 0) return;
-    if (runs_ == most_runs) throw error(text("stretto: a value crosses as more than ", most_runs, " runs of memory; lay them side by side").str());
+    if (bytes < 0 || runs_ == most_runs) refuse_run(bytes);
     all_[runs_++] = {at, bytes};
     total_ += bytes;
   }
@@ -60,6 +59,13 @@ class crossing {
   std::int64_t bytes() const { return total_; }
 
  private:
+  [[noreturn, gnu::cold, gnu::noinline]] void refuse_more() const { throw error(text("stretto: a value crosses with ", count_, " numbers and is read with more; let cross() do the same on both ends").str()); }
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_numbers() { throw error(text("stretto: a value crosses with more than ", most_numbers, " numbers; put the others into a run of memory").str()); }
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_run(std::int64_t bytes) {
+    if (bytes < 0) throw error(text("stretto: a value crosses with a run of ", bytes, " bytes; correct its cross()").str());
+    throw error(text("stretto: a value crosses as more than ", most_runs, " runs of memory; lay them side by side").str());
+  }
+
   const std::int64_t* given_ = nullptr;
   int count_ = 0, numbers_ = 0, runs_ = 0;
   std::int64_t total_ = 0;

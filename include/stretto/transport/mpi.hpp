@@ -76,9 +76,11 @@ class mpi {
 
   void enter(int who) {
     if (who == host() && host_is_there_.exchange(true)) throw detail::in_use();
+    if (who == rank()) turns().own();
   }
   void leave(int who) {
     if (who == host()) host_is_there_.store(false);
+    if (who == rank()) turns().disown();
   }
 
   channel* open(const channel_shape& shape) {

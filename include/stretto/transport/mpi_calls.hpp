@@ -17,15 +17,13 @@
 #endif
 #include <mpi.h>
 
-#include <sched.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <string_view>
 
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
-#include <stretto/transport/bell.hpp>   // pause_briefly
+#include <stretto/transport/turn_lock.hpp>
 
 namespace stretto::inline v0 {
 
@@ -46,27 +44,6 @@ inline void mpi_check(int code, const char* call) {
 inline const char* words_of_level(int level) {
   return level == MPI_THREAD_SINGLE ? "MPI_THREAD_SINGLE" : level == MPI_THREAD_FUNNELED ? "MPI_THREAD_FUNNELED" : level == MPI_THREAD_SERIALIZED ? "MPI_THREAD_SERIALIZED" : "MPI_THREAD_MULTIPLE";
 }
-
-/// A lock for threads of which one nearly always has it.
-class turn_lock {
- public:
-  bool try_lock() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
-  void lock() {
-    if (try_lock()) return;
-    wanted_.fetch_add(1, std::memory_order_relaxed);
-    for (int i = 0; !try_lock(); ++i) {
-      if (i < 100) pause_briefly();
-      else sched_yield();
-    }
-    wanted_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  void unlock() { held_.store(false, std::memory_order_release); }
-  bool is_wanted() const { return wanted_.load(std::memory_order_relaxed) != 0; }
-
- private:
-  std::atomic<bool> held_ = false;
-  alignas(64) std::atomic<int> wanted_ = 0;
-};
 
 /// What is to be known of MPI in this process as a whole.
 class mpi_session {

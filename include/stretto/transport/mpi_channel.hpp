@@ -100,12 +100,8 @@ class mpi_channel {
 
   /// `runs`: where they are already, if they came before the channel was opened.
   void accept(const unsigned char* sheet, const letter_head& head, int from, const mpi_post::paper* runs = nullptr) {
-    const error_place here{.rank = post_.rank()};
-    if (head.box >= boxes_.size() || from != shape.from)
-      throw error(text("stretto: rank ", post_.rank(), " gets a message of channel ", number_, " box ", static_cast<std::int64_t>(head.box), " from rank ", from, ", and that channel has ", static_cast<std::int64_t>(boxes_.size()),
-                       " boxes and begins at rank ", shape.from, "; the transport mixes up messages").str(), here);
-    if (vacant_.empty())
-      throw error(text("stretto: rank ", post_.rank(), " gets more messages of channel ", number_, " from rank ", shape.from, " than the ", shape.objects, " that it has room for; bind both ranks alike").str(), here);
+    if (head.box >= boxes_.size() || from != shape.from || vacant_.empty()) [[unlikely]]
+      refuse(head, from);
     const int i = vacant_.back();
     vacant_.pop_back();
     ++used_;
@@ -196,9 +192,8 @@ class mpi_channel {
   void fill(incoming& in, const unsigned char* sheet, const letter_head& head, int from, const mpi_post::paper* runs) {
     crossing w(numbers_of(sheet), head.numbers);
     shape.cross(in.object, w);
-    if (w.numbers() != head.numbers || (head.apart != 0 ? w.runs() != head.apart : w.bytes() != head.bytes))
-      throw error(text("stretto: it has ", static_cast<int>(head.numbers), " numbers, ", static_cast<int>(head.apart), " runs apart and ", static_cast<int>(head.bytes), " bytes, and here ", w.numbers(), ", ", w.runs(), " and ", w.bytes(),
-                       "; let cross() do the same on both ends").str());
+    if (w.numbers() != head.numbers || (head.apart != 0 ? w.runs() != head.apart : w.bytes() != head.bytes)) [[unlikely]]
+      refuse_size(head, w);
     const unsigned char* at = sheet + sizeof(letter_head) + head.numbers * 8;
     for (int k = 0; k < w.runs(); ++k) {
       if (head.apart != 0 && numbers_of(sheet)[head.numbers + k] != w[k].bytes) throw error("stretto: its runs are of other lengths than here; let cross() do the same on both ends");
@@ -214,11 +209,26 @@ class mpi_channel {
     incoming& in = in_[static_cast<std::size_t>(i)];
     box& b = boxes_[static_cast<std::size_t>(in.id.box)];
     in.next = -1;
-    for (int k = b.first; k >= 0; k = in_[static_cast<std::size_t>(k)].next)
-      if (in_[static_cast<std::size_t>(k)].id == in.id)
-        throw error(text("stretto: the message of channel ", number_, " box ", in.id.box, " of step ", in.id.step, " came twice from rank ", shape.from, "; the transport mixes up messages").str(), {.rank = post_.rank()});
+    if (b.first >= 0) refuse_twice(in.id, b.first);
     (b.first < 0 ? b.first : in_[static_cast<std::size_t>(b.last)].next) = i;
     b.last = i;
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void refuse(const letter_head& head, int from) const {
+    const error_place here{.rank = post_.rank()};
+    if (head.box >= boxes_.size() || from != shape.from)
+      throw error(text("stretto: rank ", post_.rank(), " gets a message of channel ", number_, " box ", static_cast<std::int64_t>(head.box), " from rank ", from, ", and that channel has ", static_cast<std::int64_t>(boxes_.size()),
+                       " boxes and begins at rank ", shape.from, "; the transport mixes up messages").str(), here);
+    throw error(text("stretto: rank ", post_.rank(), " gets more messages of channel ", number_, " from rank ", shape.from, " than the ", shape.objects, " that it has room for; bind both ranks alike").str(), here);
+  }
+  [[gnu::noinline]] void refuse_twice(const message_id& id, int first) const {
+    for (int k = first; k >= 0; k = in_[static_cast<std::size_t>(k)].next)
+      if (in_[static_cast<std::size_t>(k)].id == id)
+        throw error(text("stretto: the message of channel ", number_, " box ", id.box, " of step ", id.step, " came twice from rank ", shape.from, "; the transport mixes up messages").str(), {.rank = post_.rank()});
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_size(const letter_head& head, const crossing& w) {
+    throw error(text("stretto: it has ", static_cast<int>(head.numbers), " numbers, ", static_cast<int>(head.apart), " runs apart and ", static_cast<int>(head.bytes), " bytes, and here ", w.numbers(), ", ", w.runs(), " and ", w.bytes(),
+                     "; let cross() do the same on both ends").str());
   }
 
   int number_;
