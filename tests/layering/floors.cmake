@@ -21,6 +21,9 @@ set(STRETTO_PLACES
     mpi.h=transport/mpi_calls.hpp nccl.h=transport/nccl.hpp cuda_runtime.h=cuda/runtime.hpp cblas.h=host/blas.hpp
     immintrin.h=host/simd.hpp cpuid.h=host/isa.hpp)
 
+# Macros that other libraries' headers ask for.
+set(STRETTO_SWITCHES OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+
 # Never included.
 set(STRETTO_BANNED iostream)
 

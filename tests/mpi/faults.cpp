@@ -92,7 +92,7 @@ TEST_CASE("what throws at any point of 3 ranks is thrown by all of them", "[rank
   CHECK(tried > 800);
 }
 
-TEST_CASE("a message of another shape or identity ends the run of 3 ranks, and the error names who got it", "[ranks3]") {
+TEST_CASE("a message of another shape or identity ends the run of 3 ranks, and the error names who got it", "[ranks3][.most]") {
   int tried = 0;
   for (const kind what : {kind::shape, kind::identity})
     tried += each_point(true, 0, 1, [what](const plan& order, int r, std::int64_t k) {

@@ -55,7 +55,6 @@ class conformance_run {
   static_assert(transport<type>, "stretto: conformance is for transports; give the class what transport.hpp lists");
   using clock = std::chrono::steady_clock;
   static constexpr bool apart = copies_messages<type>();  // ranks see nothing of each other but messages
-
   static void quiet(text& t) { t.add("a message of the conformance suite"); }
   void fault(const std::string& f) {
     const std::lock_guard lock(mutex_);

@@ -17,7 +17,7 @@
 
 namespace stretto::inline v0::detail {
 
-enum class letter_kind : std::uint8_t { message, segment, credits, failure };
+enum class mail_kind : std::uint8_t { message, segment, credits, failure };
 
 struct letter_head {
   std::uint32_t step = 0;                   // its low half
@@ -25,7 +25,7 @@ struct letter_head {
   std::uint32_t credited = 0;               // a channel from here to there
   std::uint16_t credits = 0;                // how many of its objects are free again
   std::uint16_t bytes = 0;                  // of the runs in this letter
-  letter_kind kind = letter_kind::message;
+  mail_kind kind = mail_kind::message;
   std::uint8_t numbers = 0;
   std::uint8_t apart = 0;                   // runs that follow in letters of their own; their sizes are behind the numbers
   std::uint8_t empty = 0;                   // the message holds nothing

@@ -186,10 +186,7 @@ class mailroom : public Pace {
         ++g.users;
         return g.what.get();
       }
-    if (shape.depth < 1 || shape.bytes < 0) throw error(text("stretto: gathering '", name, "' has less than one step or byte; give it both").str());
-    for (int member : shape.members)
-      if (member < 0 || member >= this->ranks())
-        throw error(text("stretto: rank ", member, " is a member of gathering '", name, "', and there are ", this->ranks(), " ranks; name members from 0").str());
+    detail::check_gathering(name, shape, this->ranks());
     gatherings_.push_back({name, std::make_unique<gathering>(shape, this->ranks()), 1, false});
     return gatherings_.back().what.get();
   }

@@ -19,10 +19,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 #include <stretto/transport/mpi_channel.hpp>
+#include <stretto/transport/mpi_early.hpp>
 #include <stretto/transport/parking.hpp>   // detail::late, detail::in_use
 #include <stretto/transport/transport.hpp>
 
@@ -45,7 +45,7 @@ class mpi {
   static constexpr bool copies_messages = true;
 
   /// All ranks make one together.
-  explicit mpi(const mpi_options& how = {}) : how_(how), post_(how.over) {
+  explicit mpi(const mpi_options& how = {}) : how_(how), post_(how.over), early_(post_) {
     if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
     owed_.resize(static_cast<std::size_t>(ranks()));
   }
@@ -66,7 +66,8 @@ class mpi {
     for (auto& g : gatherings_) static_cast<void>(g.second.release());
     for (auto& c : left_channels_) static_cast<void>(c.release());
     for (auto& g : left_gatherings_) static_cast<void>(g.release());
-    static_cast<void>((new std::pair(std::move(early_), std::move(credits_))));
+    early_.abandon();
+    static_cast<void>(new std::list(std::move(credits_)));
   }
 
   int rank() const { return post_.rank(); }
@@ -128,6 +129,7 @@ class mpi {
   }
 
   gathering* open_gathering(label name, const gathering_shape& shape) {
+    detail::check_gathering(name, shape, ranks());
     const guard lock(turns());
     std::uint64_t number = 14695981039346656037u;
     for (const char letter : name.str()) number = (number ^ static_cast<unsigned char>(letter)) * 1099511628211u;
@@ -150,7 +152,7 @@ class mpi {
   void* segment(gathering& g, int r, std::int64_t step) {
     if (r == rank() && g.is_under_way(r, step)) {  // of the step that was kept in the same place
       guard lock(turns());
-      drive(rank(), [&] { return !g.is_under_way(r, step); }, [](text& t) { t.add("what it published before to be sent"); }, lock);
+      drive(rank(), [&] { return !g.is_under_way(r, step); }, [](text& t) { t.add("the others to get what it told them before"); }, lock);
     }
     return g.segment(r, step);
   }
@@ -222,13 +224,6 @@ class mpi {
   }
 
  private:
-  struct early_letter {  // of a channel or gathering that isn't open here yet, or no more
-    detail::letter_head head;
-    detail::mpi_post::paper sheet;
-    std::vector<detail::mpi_post::paper> runs;
-    int from = 0, left = 0;
-    bool wanted = true;
-  };
   struct credit_letter {
     detail::letter_head head;
     int left = 0;
@@ -259,62 +254,46 @@ class mpi {
     if (head.credits > 0)
       if (channel* const c = channels_[head.credited].get(); c != nullptr) c->credit(head.credits);
     switch (head.kind) {
-      case detail::letter_kind::message: {
+      case detail::mail_kind::message: {
         const bool open = head.channel < channels_.size();
         channel* const c = open ? channels_[head.channel].get() : nullptr;
-        if (c == nullptr) return keep_early(head, sheet, from, !open);
+        if (c == nullptr) return early_.keep(head, sheet, from, !open);
         c->accept(sheet, head, from);
         if (c->owes_all()) pay(*c);
         return;
       }
-      case detail::letter_kind::segment: {
+      case detail::mail_kind::segment: {
         const auto found = gatherings_.find(number_of(head));
-        if (found == gatherings_.end() || found->second == nullptr) return keep_early(head, sheet, from, found == gatherings_.end());
+        if (found == gatherings_.end() || found->second == nullptr) return early_.keep(head, sheet, from, found == gatherings_.end());
         found->second->accept(sheet, head, from);
         bells_[1].ring();
         return;
       }
-      case detail::letter_kind::failure:
+      case detail::mail_kind::failure:
         post_.hear(sheet, from);
         for (detail::bell& b : bells_) b.ring_all();
         return;
-      case detail::letter_kind::credits: return;
+      case detail::mail_kind::credits: return;
     }
   }
   static std::int64_t number_of(const detail::letter_head& head) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(head.box) << 32 | head.channel);
   }
 
-  /// Ranks are bound at their own pace: what comes before its channel is open here is kept for it. What comes behind the
-  /// end of a channel is received all the same, since runs come in turn.
-  void keep_early(const detail::letter_head& head, const unsigned char* sheet, int from, bool wanted) {
-    early_.emplace_back();
-    early_letter& e = early_.back();
-    e.head = head, e.from = from, e.wanted = wanted;
-    e.sheet = detail::mpi_post::make_paper(detail::letter_size);
-    std::memcpy(e.sheet.get(), sheet, detail::letter_size);
-    for (int k = 0; k < head.apart; ++k) {
-      const std::int64_t bytes = detail::numbers_of(sheet)[head.numbers + k];
-      e.runs.emplace_back(new unsigned char[static_cast<std::size_t>(bytes)]);
-      post_.receive_run(from, e.runs.back().get(), bytes, &e.left);
-    }
-  }
   void take_early() {
-    const auto end = clock::now() + seconds(how_.deadline);
-    for (auto e = early_.begin(); e != early_.end();) {
-      while (e->left > 0 && clock::now() < end) post_.see_to_rest();
-      const bool message = e->head.kind == detail::letter_kind::message;
-      const auto g = gatherings_.find(message ? 0 : number_of(e->head));
-      channel* const c = message && e->head.channel < channels_.size() ? channels_[static_cast<std::size_t>(e->head.channel)].get() : nullptr;
-      if (e->wanted && c != nullptr) c->accept(e->sheet.get(), e->head, e->from, e->runs.data());
-      else if (e->wanted && !message && g != gatherings_.end() && g->second != nullptr) g->second->accept(e->sheet.get(), e->head, e->from, e->runs.data());
-      else if (e->wanted || e->left > 0) {
-        ++e;
-        continue;
+    early_.take(seconds(how_.deadline), [this](const detail::letter_head& head, const unsigned char* sheet, int from, const detail::mpi_post::paper* runs) {
+      if (head.kind == detail::mail_kind::message) {
+        channel* const c = head.channel < channels_.size() ? channels_[head.channel].get() : nullptr;
+        if (c == nullptr) return false;
+        c->accept(sheet, head, from, runs);
+        if (c->owes_all()) pay(*c);
+        return true;
       }
-      if (c != nullptr && c->owes_all()) pay(*c);
-      e = early_.erase(e);
-    }
+      const auto g = gatherings_.find(number_of(head));
+      if (g == gatherings_.end() || g->second == nullptr) return false;
+      g->second->accept(sheet, head, from, runs);
+      return true;
+    });
   }
 
   void enclose_credits(detail::letter_head& head, int to) {
@@ -332,7 +311,7 @@ class mpi {
     while (free != credits_.end() && free->left > 0) ++free;
     if (free == credits_.end()) free = credits_.emplace(free);
     free->head = {};
-    free->head.kind = detail::letter_kind::credits;
+    free->head.kind = detail::mail_kind::credits;
     free->head.credited = static_cast<std::uint32_t>(c.number()), free->head.credits = c.take_credits();
     post_.send(c.shape.from, detail::mpi_post::letters, &free->head, sizeof free->head, &free->left);
   }
@@ -407,7 +386,7 @@ class mpi {
   std::vector<std::unique_ptr<channel>> left_channels_;  // closed while MPI still reads or writes what they have
   std::vector<std::unique_ptr<gathering>> left_gatherings_;
   std::vector<std::vector<int>> owed_;              // by rank: channels whose credits it is owed
-  std::list<early_letter> early_;
+  detail::mpi_early early_;
   std::list<credit_letter> credits_;
   detail::bell bells_[2];                           // of the rank and of the host
   std::atomic<bool> host_is_there_ = false, is_dozing_ = false;

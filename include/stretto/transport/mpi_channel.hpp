@@ -274,7 +274,7 @@ class mpi_gathering {
 
   void publish(std::int64_t step) {
     letter_head head;
-    head.step = static_cast<std::uint32_t>(step), head.kind = letter_kind::segment;
+    head.step = static_cast<std::uint32_t>(step), head.kind = mail_kind::segment;
     head.channel = static_cast<std::uint32_t>(number_), head.box = static_cast<std::uint32_t>(number_ >> 32);
     const auto size = static_cast<std::int64_t>(sizeof head);
     unsigned char* const data = segment(post_.rank(), step);

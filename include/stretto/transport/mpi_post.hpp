@@ -59,7 +59,7 @@ class mpi_post {
     constexpr std::int64_t most = 1 << 30;  // counts of MPI 3 are ints
     for (std::int64_t from = 0; from == 0 || from < count; from += most) {
       MPI_Request request;
-      mpi_check(MPI_Isend(static_cast<const char*>(bytes) + from, static_cast<int>(std::min(count - from, most)), MPI_BYTE, to, tag, comm_, &request), "MPI_Isend");
+      mpi_check(MPI_Isend(static_cast<const char*>(bytes) + from, static_cast<int>((std::min)(count - from, most)), MPI_BYTE, to, tag, comm_, &request), "MPI_Isend");
       ++*left;
       sent_.push_back({request, left});
     }
@@ -68,7 +68,7 @@ class mpi_post {
     constexpr std::int64_t most = 1 << 30;
     for (std::int64_t at = 0; at == 0 || at < count; at += most) {
       MPI_Request request;
-      mpi_check(MPI_Irecv(static_cast<char*>(bytes) + at, static_cast<int>(std::min(count - at, most)), MPI_BYTE, from, runs, comm_, &request), "MPI_Irecv");
+      mpi_check(MPI_Irecv(static_cast<char*>(bytes) + at, static_cast<int>((std::min)(count - at, most)), MPI_BYTE, from, runs, comm_, &request), "MPI_Irecv");
       ++*left;
       awaited_.push_back({request, left});
     }
@@ -223,12 +223,12 @@ class mpi_post {
 
   void tell(bool own) {
     letter_head head;
-    head.kind = letter_kind::failure;
+    head.kind = mail_kind::failure;
     head.box = own ? 1 : 0;
     own_words_ = make_paper(letter_size);
     const std::string_view words(cause_words_->what());
     const error_place where = cause_words_->place();
-    const std::size_t before = sizeof head + sizeof where, count = std::min(words.size(), static_cast<std::size_t>(letter_size) - before);
+    const std::size_t before = sizeof head + sizeof where, count = (std::min)(words.size(), static_cast<std::size_t>(letter_size) - before);
     head.bytes = static_cast<std::uint16_t>(count);
     std::memcpy(own_words_.get(), &head, sizeof head);
     std::memcpy(own_words_.get() + sizeof head, &where, sizeof where);

@@ -90,6 +90,14 @@ concept transport = requires(T& t, const channel_shape& shape, const gathering_s
 
 namespace detail {
 
+/// Throws stretto::error for a gathering that can't be.
+inline void check_gathering(label name, const gathering_shape& shape, int ranks) {
+  if (shape.depth < 1 || shape.bytes < 0) throw error(text("stretto: gathering '", name, "' has less than one step or byte; give it both").str());
+  for (int member : shape.members)
+    if (member < 0 || member >= ranks)
+      throw error(text("stretto: rank ", member, " is a member of gathering '", name, "', and there are ", ranks, " ranks; name members from 0").str());
+}
+
 /// Whether messages are copied between processes: then both ends make objects of their own.
 template <class T>
 constexpr bool copies_messages() {
