@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -80,7 +81,10 @@ class crew {
     const std::string all = how.record ? dump_prefix(how.dump) : std::string();
     std::string prefix = all;
     for (int other = 2; !prefix.empty() && is_taken(log_path(prefix, first_local(t_))); ++other) prefix = all + "." + std::to_string(other);
-    each_local([&](int r, rank_state&) { record.of_rank[static_cast<std::size_t>(r)]->path = log_path(prefix, r); });
+    each_local([&](int r, rank_state&) {
+      rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
+      one.path = log_path(prefix, r), one.beside = one.path + ".part";
+    });
     place_.emplace(record);
   }
   /// Writes the logs as they are now.
@@ -89,7 +93,7 @@ class crew {
       rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
       const std::string path = prefix.empty() ? one.path : log_path(prefix, r);
       if (path.empty()) throw error("stretto: a pipeline is asked to dump and not told where; set pipeline_options::dump, or STRETTO_DUMP");
-      if (const int why = write_log(record, one, path.c_str()); why != 0)
+      if (const int why = write_log(record, one, path.c_str(), (path + ".part").c_str()); why != 0)
         throw error(text("stretto: the log of rank ", r, " can't be written to '", path, "' (", std::generic_category().message(why), "); name a place that can").str(), {.rank = r});
     });
   }
@@ -149,6 +153,9 @@ class crew {
 
   void log_all() {
     each_local([this](int r, rank_state&) { log(r); });
+    each_local([this](int r, rank_state&) {  // whoever learns of the error finds all of them
+      for (int i = 0; i < 5000 && !record.of_rank[static_cast<std::size_t>(r)]->written.load(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
   }
   /// The log of a rank at the end of the run, once, where logs are wanted.
   void log(int r) {
@@ -161,7 +168,8 @@ class crew {
     } catch (...) {
       record.fail("");
     }
-    if (!one.path.empty()) write_log(record, one, one.path.c_str());
+    if (!one.path.empty()) write_log(record, one, one.path.c_str(), one.beside.c_str());
+    one.written.store(true);
   }
 
   void ring() {

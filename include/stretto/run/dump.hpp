@@ -119,7 +119,7 @@ inline void on_signal(int signal) {
     if (r == nullptr) continue;
     for (const auto& one : r->of_rank) {
       if (one == nullptr) continue;
-      if (!one->path.empty()) write_log(*r, *one, one->path.c_str());
+      if (!one->path.empty()) write_log(*r, *one, one->path.c_str(), one->beside.c_str());
       if (goes_on) continue;
       log_stream out(STDERR_FILENO);
       say_where(out, *r, *one, signal);

@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <string_view>
 
 #include <stretto/run/recorder.hpp>
@@ -192,10 +193,11 @@ inline void add_log(log_stream& out, const run_record& all, const rank_record& o
   out.add("end\n");
 }
 
-/// Writes the log of a rank to a file. 0, or errno; where the same log is being written already, that one does.
-inline int write_log(const run_record& all, rank_record& one, const char* path) {
+/// Writes the log of a rank beside its place and then puts it there, so that nobody finds half of one. 0, or errno; where the
+/// same log is being written already, that one does.
+inline int write_log(const run_record& all, rank_record& one, const char* path, const char* beside) {
   if (one.writing.exchange(true)) return 0;
-  const int file = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const int file = ::open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   int why = file < 0 ? errno : 0;
   if (file >= 0) {
     {
@@ -204,6 +206,7 @@ inline int write_log(const run_record& all, rank_record& one, const char* path) 
       if (!out.flush()) why = errno != 0 ? errno : EIO;
     }
     if (::close(file) != 0 && why == 0) why = errno;
+    if (why == 0 && ::rename(beside, path) != 0) why = errno;
   }
   one.writing.store(false);
   return why;

@@ -139,7 +139,7 @@ class log_reader {
     while (!ends()) o.cut.push_back(small_number(0, most));
     next();
     draft d;
-    d.kinds = {};
+    d.kinds = graph();
     word("name");
     const label called = label(name());
     next(), word("sizes");

@@ -99,11 +99,11 @@ struct order_record {
 /// Where a rank is now.
 struct rank_record {
   int rank = 0;
-  std::string path;                              // of its log
+  std::string path, beside;                      // of its log; where it is written first
   std::atomic<const order_record*> order = nullptr;  // null between steps
   noted index, entry, layer, done;               // layer: of the model, from 1; 0 outside of layers. done: steps that have ended
   noted threw;                                   // 1: what ended the run was thrown here
-  std::atomic<bool> writing = false, logged = false;
+  std::atomic<bool> writing = false, logged = false, written = false;
 };
 
 /// What is recorded of a process's ranks. Who looks from elsewhere is counted, and an order goes when nobody does.
