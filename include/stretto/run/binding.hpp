@@ -38,8 +38,7 @@ struct step_request {
 
 /// Notes what a step is asked for. A row of the eight is free by then.
 inline void note_step(step_note& to, const step_request& what, std::int64_t number) {
-  to.number.value.store(0, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
+  to.number.value.exchange(0, std::memory_order_acq_rel);  // nothing below is seen before it
   to.index = what.index, to.step = what.step, to.asked = clock_now();
   to.kind = 4 * what.round + (what.updates ? 1 : 0) + (what.begins ? 2 : 0);
   to.normalizer = std::bit_cast<std::int64_t>(what.normalizer), to.scale = std::bit_cast<std::int64_t>(what.rule.loss_scale);

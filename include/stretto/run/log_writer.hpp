@@ -134,7 +134,7 @@ inline void add_program(log_stream& out, const plan_view& p) {
 /// One kept step, as far as the rank has come.
 inline void add_step(log_stream& out, const order_record& o, int rank, std::int64_t kept) {
   const step_note& s = o.steps[kept];
-  const std::int64_t number = s.number.value.load(std::memory_order_acquire);
+  const std::int64_t number = s.number.get();
   if (number == 0) return;
   const rank_notes& notes = o.ranks[static_cast<std::size_t>(rank)];
   const std::int64_t asked = s.asked.get(), begun = notes.begun[kept].get() >= asked ? notes.begun[kept].get() : 0;
@@ -155,7 +155,6 @@ inline void add_step(log_stream& out, const order_record& o, int rank, std::int6
       if (channel.to == rank && !o.takes[c].empty())
         if (const std::int64_t when = of_step(o.takes[c][o.mark(kept, box)].get()); when > 0) out.add("t ", static_cast<std::int64_t>(c), ' ', box, ' ', when, '\n');
     }
-  std::atomic_thread_fence(std::memory_order_acquire);
   out.add("done ", s.number.get(), '\n');
 }
 

@@ -59,7 +59,7 @@ struct noted {
     value.store(n, std::memory_order_relaxed);
     return *this;
   }
-  std::int64_t get() const { return value.load(std::memory_order_relaxed); }
+  std::int64_t get() const { return value.load(std::memory_order_acquire); }  // what is asked for next was written no earlier
 };
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
