@@ -82,7 +82,7 @@ inline std::string head_of(const std::vector<stretto::rank_log>& logs, const str
     moved = std::max(moved, std::abs(all.moved[static_cast<std::size_t>(log.rank)]));
   }
   std::string out = std::to_string(logs.size()) + " logs of " + std::to_string(all.ranks) + " ranks, " + std::to_string(all.steps.size()) + " steps kept, clocks ";
-  out += measured ? "within " + stretto::detail::lasting(static_cast<double>(worst) * 1e-9) : "not compared";
+  out += measured && worst == 0 ? "alike" : measured ? "within " + stretto::detail::lasting(static_cast<double>(worst) * 1e-9) : "not compared";
   if (moved > 0) out += ", put right by messages by up to " + stretto::detail::lasting(static_cast<double>(moved) * 1e-9);
   if (!all.aligned) out += "; messages contradict each other, so times of different ranks can't be compared";
   return out + "\n";
@@ -92,10 +92,11 @@ inline std::string measures_of(const stretto::run_log& all, const stretto::merge
   const stretto::plan_view p = all.work(s);
   std::string out = "\n" + name_of(s) + ": what each rank did, beside a simulation of the same passes\n" + stretto::to_table(stretto::bubbles_of(p, s.times));
   std::vector<stretto::recording> steps;
+  std::vector<std::int64_t> numbers;
   for (const stretto::merged_step& one : all.steps)
-    if (one.order == s.order && one.whole) steps.push_back(one.times);
+    if (one.order == s.order && one.whole) steps.push_back(one.times), numbers.push_back(one.number);
   out += "\nslow ranks, over " + std::to_string(steps.size()) + " steps\n";
-  return out + stretto::to_text(stretto::stragglers_of(p, steps, {.cut = all.find_order(s.order)->cut}));
+  return out + stretto::to_text(stretto::stragglers_of(p, steps, {.cut = all.find_order(s.order)->cut}), numbers);
 }
 
 }  // namespace explain

@@ -124,9 +124,9 @@ TEST_CASE("what a hang is called, and what each rank waits for") {
   const hang_report stalled = explain_hang(begun());
   CHECK(stalled.kind == hang_kind::stalled);
   CHECK(stalled.words ==
-        "rank 0 stalled: it is at step 0 (0F0) of run 1 for 60.0 s\n"
-        "rank 0 step 0 (0F0) of run 1 is at work, for 60.0 s\n"
-        "rank 1 step 1 (1F0) of run 1 waits for message 0SEND_F0 of rank 0, for 60.0 s");
+        "rank 0 stalled: it is at step 0 (0F0) of run 1 for 60 s\n"
+        "rank 0 step 0 (0F0) of run 1 is at work, for 60 s\n"
+        "rank 1 step 1 (1F0) of run 1 waits for message 0SEND_F0 of rank 0, for 60 s");
   REQUIRE(stalled.waits.size() == 2);
   CHECK(stalled.waits[1].rank == 1);
   CHECK(stalled.waits[1].on_rank == 0);
@@ -136,17 +136,17 @@ TEST_CASE("what a hang is called, and what each rank waits for") {
 
   std::vector<rank_log> logs = begun();
   logs[0].now.layer = 3;
-  CHECK(explain_hang(logs).words.rfind("rank 0 stalled: it is at step 0 (0F0) of run 1 in layer 3 for 60.0 s\nrank 0 step 0 (0F0) of run 1 is at work in layer 3, for 60.0 s\n", 0) == 0);
+  CHECK(explain_hang(logs).words.rfind("rank 0 stalled: it is at step 0 (0F0) of run 1 in layer 3 for 60 s\nrank 0 step 0 (0F0) of run 1 is at work in layer 3, for 60 s\n", 0) == 0);
   logs[0].now.entry = -1;
-  CHECK(explain_hang(logs).words.find("\nrank 0 of run 1 begins the step, for 60.0 s\n") != std::string::npos);
+  CHECK(explain_hang(logs).words.find("\nrank 0 of run 1 begins the step, for 60 s\n") != std::string::npos);
 
   logs = begun();
   logs[0].now = {}, logs[0].asked = 0;  // its program did something else
   const hang_report not_asked = explain_hang(logs);
   CHECK(not_asked.kind == hang_kind::not_asked);
   CHECK(not_asked.rank == 0);
-  CHECK(not_asked.words.rfind("rank 0 was not asked for step 1 of all, and does nothing for 60.0 s: see what the program there does\n", 0) == 0);
-  CHECK(not_asked.words.find("\nrank 0 has ended 0 of 0 steps that it was asked for, and does nothing, for 60.0 s\n") != std::string::npos);
+  CHECK(not_asked.words.rfind("rank 0 was not asked for step 1 of all, and does nothing for 60 s: see what the program there does\n", 0) == 0);
+  CHECK(not_asked.words.find("\nrank 0 has ended 0 of 0 steps that it was asked for, and does nothing, for 60 s\n") != std::string::npos);
   logs[0].asked = 1;  // it was, and is about to begin
   CHECK_FALSE(explain_hang(logs).hangs());
 
@@ -203,7 +203,7 @@ TEST_CASE("objects that don't come back, sums that don't arrive, and ranks that 
   hang_report why = explain_hang(logs);
   CHECK(why.kind == hang_kind::no_object);
   CHECK(why.rank == 0);
-  CHECK(why.words.rfind("rank 0 is held: for 0F1 of run 1 it needs an object, and none comes back for 60.0 s\n", 0) == 0);
+  CHECK(why.words.rfind("rank 0 is held: for 0F1 of run 1 it needs an object, and none comes back for 60 s\n", 0) == 0);
   CHECK(why.words.find("waits for an object that rank 1 gives back, for") != std::string::npos);
 
   logs = healthy();

@@ -66,9 +66,11 @@ namespace detail {
 /// A time in words: 340 ms, 12.3 s.
 inline std::string lasting(double seconds) {
   char buffer[40];
-  if (seconds < 1e-3) std::snprintf(buffer, sizeof buffer, "%.0f us", seconds * 1e6);
-  else if (seconds < 1) std::snprintf(buffer, sizeof buffer, "%.0f ms", seconds * 1e3);
-  else std::snprintf(buffer, sizeof buffer, "%.1f s", seconds);
+  const double size = seconds < 0 ? -seconds : seconds;
+  if (size < 0.9995e-3) std::snprintf(buffer, sizeof buffer, "%.3g us", seconds * 1e6);
+  else if (size < 0.9995) std::snprintf(buffer, sizeof buffer, "%.3g ms", seconds * 1e3);
+  else if (size < 999.5) std::snprintf(buffer, sizeof buffer, "%.3g s", seconds);
+  else std::snprintf(buffer, sizeof buffer, "%.0f s", seconds);
   return buffer;
 }
 

@@ -179,14 +179,15 @@ inline straggler_report stragglers_of(const plan_view& program, std::span<const 
   return out;
 }
 
-/// The report, a line each.
-inline std::string to_text(const straggler_report& s) {
+/// The report, a line each. `numbers` names the recorded steps; empty: from 0.
+inline std::string to_text(const straggler_report& s, std::span<const std::int64_t> numbers = {}) {
+  const auto number = [&](int step) { return std::to_string(numbers.empty() ? step : numbers[static_cast<std::size_t>(step)]); };
   std::string out;
   for (const straggler& one : s.found) {
     char times[32];
     std::snprintf(times, sizeof times, "%.2f", one.times);
     out += "rank " + std::to_string(one.rank) + ", pass " + s.pass_names[one.pass] + " of stage " + std::to_string(one.stage) + ": " + times + " times as long as " +
-           (one.than_before ? "before" : "the others") + ", in steps " + std::to_string(one.first_step) + " to " + std::to_string(one.last_step) + "\n";
+           (one.than_before ? "before" : "the others") + ", in steps " + number(one.first_step) + " to " + number(one.last_step) + "\n";
   }
   if (s.move.layer >= 0)
     out += "layer " + std::to_string(s.move.layer) + " would better go from stage " + std::to_string(s.move.from_stage) + " to stage " + std::to_string(s.move.to_stage) + ": the busiest rank then works " +
