@@ -115,6 +115,7 @@ inline run_log merge_logs(std::span<const rank_log> logs) {
       std::int64_t& to = all.offsets[static_cast<std::size_t>(ends.second)];
       const std::int64_t least = all.offsets[static_cast<std::size_t>(ends.first)] + gap;
       if (to < least) to = least, moved = true;
+      if (to > std::int64_t{1} << 61) round = all.ranks;  // no clock is off by that much
     }
   }
   all.aligned = !moved;

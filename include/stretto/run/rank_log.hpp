@@ -75,7 +75,7 @@ struct rank_log {
   std::string error;                 ///< that ended the run; empty where none did
   bool threw = false;                ///< … and whether it came from this rank
   logged_place now;
-  std::vector<logged_order> orders;
+  std::vector<logged_order> orders;  ///< by number
 
   const logged_order* find_order(int order) const {
     for (const logged_order& o : orders)

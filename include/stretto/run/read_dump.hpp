@@ -37,8 +37,8 @@ class log_reader {
     word("rank"), log_.rank = small_number(0, most), log_.ranks = small_number(1, most), next();
     if (log_.rank >= log_.ranks) fail_line("the rank isn't one of those that it counts");
     word("process"), log_.process = number(), log_.host = name(), next();
-    word("clock"), log_.clock = number(), log_.wall = number(), log_.offset = number(), log_.uncertainty = number(), next();
-    word("bound"), log_.bound = number(), next();
+    word("clock"), log_.clock = time(), log_.wall = number(), log_.offset = time(true), log_.uncertainty = time(true), next();
+    word("bound"), log_.bound = time(), next();
     word("asked"), log_.asked = number(), log_.done = number(), next();
     if (begins("error ")) log_.error = rest(6);
     if (begins("threw\n")) log_.threw = true, at_ += 5, next();
@@ -126,6 +126,13 @@ class log_reader {
     return static_cast<int>(n);
   }
   int small_number(int least, int largest) { return in_range(number(), least, largest); }
+  /// Nanoseconds, so bounded that sums of a few don't run over.
+  std::int64_t time(bool may_be_before = false) {
+    constexpr std::int64_t longest = std::int64_t{1} << 61;
+    const std::int64_t t = number();
+    if (t > longest || t < (may_be_before ? -longest : 0)) fail("the time is out of range");
+    return t;
+  }
   double real() { return std::bit_cast<double>(number()); }
   template <class Enumeration>
   Enumeration one_of(Enumeration last) { return static_cast<Enumeration>(small_number(0, static_cast<int>(last))); }
@@ -171,7 +178,9 @@ class log_reader {
       if (kept == 8) fail("a log keeps eight steps of an order");
       step(o);
     }
-    log_.orders.push_back(std::move(o));
+    auto place = log_.orders.end();
+    while (place != log_.orders.begin() && (place - 1)->order > o.order) --place;
+    log_.orders.insert(place, std::move(o));
   }
 
   void graph_rows(graph& g) {
@@ -261,7 +270,7 @@ class log_reader {
 
   void step(logged_order& o) {
     logged_step s;
-    word("step"), s.number = number(), s.request.index = number(), s.request.step = number(), s.asked = number(), s.begun = number(), s.ended = number();
+    word("step"), s.number = number(), s.request.index = number(), s.request.step = number(), s.asked = time(), s.begun = time(), s.ended = time();
     s.request.normalizer = real(), s.request.kind = number(), s.request.loss_scale = real(), s.request.most_norm = real(), s.request.most_loss = real(), next();
     const auto entries = static_cast<int>(o.work.order(log_.rank).count);
     const auto boxes = static_cast<std::int64_t>(o.work.micro_batches) * o.work.slices;
@@ -270,14 +279,16 @@ class log_reader {
       logged_message m;
       word(letter), m.channel = small_number(0, static_cast<int>(o.channels.size()) - 1), m.box = number();
       if (m.box < 0 || m.box >= boxes) fail(m.box, " is no micro-batch and slice of the program");
-      m.when = number(), m.bytes = has_bytes ? number() : 0, next();
+      m.when = time(), m.bytes = has_bytes ? number() : 0, next();
       return m;
     };
+    if ((s.begun > 0 && s.begun < s.asked) || (s.ended > 0 && s.ended < s.begun)) fail_line("the step's times aren't in order");
     while (true) {
       if (begins("e ")) {
         word("e");
         logged_entry& t = s.times[static_cast<std::size_t>(small_number(0, entries - 1))];
-        t.wait = number(), t.start = number(), t.end = number(), next();
+        t.wait = time(), t.start = time(), t.end = time(), next();
+        if ((t.start > 0 && t.start < t.wait) || (t.end > 0 && t.end < t.start)) fail_line("the entry's times aren't in order");
       } else if (begins("p ")) {
         s.puts.push_back(message("p", true));
       } else if (begins("t ")) {
