@@ -52,6 +52,7 @@ struct rank_room {
   std::vector<const bound_stage*> bound;     // likewise
   std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
   std::vector<void*> out;                    // what a pass fills, by place
+  std::vector<label> names;                  // of entries, where a profiler is told them
   std::int64_t updates = 0;                  // that this rank has come to
   double norms[kept_steps] = {};             // of the steps that are kept, where gradients are tied
 };
@@ -105,7 +106,7 @@ struct binding {
   /// Channels come first: a layer of another rank that is made to be looked at has gone before slots are made.
   /// `all` has where local ranks note in which layer they are.
   template <class StageOf, class LayerOf, class AccountOf>
-  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, const run_record& all, bool records) {
+  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, const run_record& all, bool records, bool names) {
     record.work = &work, record.tables = &tables, record.boxes = boxes, record.trains = trains, record.cut = c.begin;
     record.ranks = std::vector<rank_notes>(static_cast<std::size_t>(work.ranks));
     first_channel = static_cast<std::int64_t>(transport.opened());
@@ -172,6 +173,9 @@ struct binding {
       room.filled.assign(tables.channels.size(), {});
       for (std::size_t i = 0; i < tables.channels.size(); ++i)
         if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
+      const naming name(work);
+      for (const action& a : work.order(r))
+        if (names) room.names.push_back(label(name(a).str()));
       if (records) record.ranks[static_cast<std::size_t>(r)].times = std::vector<entry_times>(static_cast<std::size_t>(kept_steps * work.order(r).count));
     }
   }

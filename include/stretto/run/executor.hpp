@@ -19,6 +19,7 @@
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
 #include <stretto/run/rank_tools.hpp>
+#include <stretto/run/ranges.hpp>
 #include <stretto/stage/context.hpp>
 #include <stretto/tensor/tensor.hpp>
 
@@ -44,6 +45,7 @@ struct run_settings {
   bool skips = false;
   std::int64_t skipped = 0;  // steps before the first
   bool records = false;
+  const range_hooks* ranges = nullptr;
   view<const feed_source> feeds;
 };
 
@@ -102,7 +104,11 @@ class executor {
         if (item.kind == work::norm) times_[item.entry].start = last_;
       }
       switch (item.kind) {
-        case work::send: each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); }); break;
+        case work::send: {
+          const range named(how.ranges, name_of_range(item), item.what.micro_batch);
+          each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); });
+          break;
+        }
         case work::norm:
           if (q.updates) add_up();
           else publish();
@@ -160,6 +166,7 @@ class executor {
     };
   }
   typename Transport::channel& channel(int i) const { return *run_->channels[static_cast<std::size_t>(i)]; }
+  const char* name_of_range(const work_item& w) const { return room_->names.empty() ? "" : room_->names[static_cast<std::size_t>(w.entry)].letters; }
   std::size_t mark(std::int64_t box) const { return run_->record.mark(q_->index % kept_steps, box); }
 
   void put(int i, std::int64_t box, void* object) {
@@ -210,6 +217,7 @@ class executor {
       c.feeds = how_->feeds;
       c.all_tools = tools_.all();
       const bool whole = w.kind == work::backward;
+      const range named(how_->ranges, name_of_range(w), w.what.micro_batch);
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
       if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);

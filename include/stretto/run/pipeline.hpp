@@ -234,7 +234,7 @@ class pipeline {
       if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0 || how_.skipped < 0 || how_.skipped > how_.first_step)
         throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, first_step below 0, or skipped not from 0 to first_step; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
-      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, {}};
+      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, how_.ranges, {}};
       make_layers(order);
       orders_.push_back(make_binding(order));
       if (!alone_) {
@@ -301,7 +301,7 @@ class pipeline {
     const auto number = static_cast<std::int64_t>(transport_.opened());
     detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
-    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, crew_.record, how_.record);
+    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
     b->open_board(board_, label(text("board ", number, " ", bound_).str()), memory_of);
     ++bound_;
     return b;
