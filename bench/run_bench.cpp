@@ -3,9 +3,11 @@
 // What the executor costs. empty_layers: steps of a pipeline whose layers do nothing; items_per_second is actions of one rank
 // a second, so its inverse is the time of an action; with two ranks a hand-over between threads is part of nearly every one.
 // hand_over: messages of a channel to and fro between two threads, beside to_and_fro, two threads that pass one atomic
-// number: items are one-way trips. over_simulated: ranks whose layers sleep, measured step time over the simulated one.
+// number: items are one-way trips. recorder: steps of two such pipelines in turn, one recorded and one not, and what a moment that
+// is noted costs, beside a reading of the clock. over_simulated: ranks whose layers sleep, measured step time over the simulated one.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -49,6 +51,38 @@ void empty_layers(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 2 * micro_batches);
 }
 BENCHMARK(empty_layers)->ArgName("ranks")->Arg(1)->Arg(2)->UseRealTime();
+
+void recorder(benchmark::State& state) {
+  const int ranks = static_cast<int>(state.range(0)), micro_batches = 256;
+  const std::vector<int> sizes = ranks == 1 ? std::vector<int>{4} : std::vector<int>{2, 2};
+  const auto model = sequential(layer<start>(), repeat<middle>(2), layer<finish>());
+  const plan order = make_plan(one_f_one_b{}, {.ranks = ranks, .micro_batches = micro_batches});
+  pipeline on(model, cut::of(sizes), order, sgd{}, {.record = true}), off(model, cut::of(sizes), order, sgd{}, {.record = false});
+  using clock = std::chrono::steady_clock;
+  double with = 1e18, without = 1e18, reading = 1e18;  // the quickest of each, since others may be at work on the machine
+  constexpr int readings = 1000;
+  const auto timed = [](double& quickest, auto&& work) {
+    const auto begun = clock::now();
+    work();
+    quickest = std::min(quickest, std::chrono::duration<double, std::nano>(clock::now() - begun).count());
+  };
+  on.step(micro_batches).loss(), off.step(micro_batches).loss();
+  for (auto _ : state) {
+    timed(with, [&] { on.step(micro_batches).loss(); });
+    timed(without, [&] { off.step(micro_batches).loss(); });
+    timed(reading, [&] {
+      for (int i = 0; i < readings; ++i) benchmark::DoNotOptimize(clock::now());
+    });
+  }
+  // An entry's end is noted, a message's arrival, and when there was an object to fill.
+  const plan_view p = on.steps();
+  std::int64_t moments = 2;
+  for (const action& a : p.order(0)) moments += a.kind == role::send ? 2 : 1;
+  state.counters["ns/step on"] = with, state.counters["ns/step off"] = without;
+  state.counters["ns/moment"] = (with - without) / static_cast<double>(moments);
+  state.counters["ns/clock"] = reading / readings;
+}
+BENCHMARK(recorder)->ArgName("ranks")->Arg(1)->Arg(2)->UseRealTime();
 
 void to_and_fro(benchmark::State& state) {
   std::atomic<long> ball = 0;

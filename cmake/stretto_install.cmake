@@ -12,7 +12,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inl" PATTERN "*.cuh")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/stretto")
 install(EXPORT stretto-targets NAMESPACE stretto:: DESTINATION "${stretto_package_dir}")
-foreach(tool IN ITEMS stretto-explore stretto-tokens)
+foreach(tool IN ITEMS stretto-explore stretto-explain stretto-tokens)
   if(TARGET ${tool})
     install(TARGETS ${tool} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
   endif()

@@ -15,7 +15,7 @@ set(no_messages "(summary|needs) = |visit\\(\"|#include|help_text = |^  stretto-
 file(READ "${PAGE}" page)
 string(REPLACE "\\|" "|" page "${page}")
 file(GLOB_RECURSE sources "${ROOT}/include/*.hpp" "${ROOT}/include/*.cuh" "${ROOT}/examples/explore/*.cpp"
-     "${ROOT}/examples/explore/*.hpp")
+     "${ROOT}/examples/explore/*.hpp" "${ROOT}/examples/explain/*.cpp" "${ROOT}/examples/explain/*.hpp")
 list(SORT sources)
 
 set(all_sources "")

@@ -50,7 +50,7 @@ struct ratios {
 ratios measure(const plan& order) {
   constexpr int layers = 16, steps = 5;
   const cut c = toy::cut_of(layers, order.stages);
-  pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(layers - 2), layer<sleeper<float, double>>()), c, order, sgd{}, {.record = true});
+  pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(layers - 2), layer<sleeper<float, double>>()), c, order);
   std::vector<pipeline<decltype(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(layers - 2), layer<sleeper<float, double>>()))>::handle> handles;
   for (int i = 0; i < steps; ++i) handles.push_back(p.step());
   p.finish();
@@ -115,7 +115,7 @@ TEST_CASE("five steps of eight ranks without a barrier take the simulated time")
 TEST_CASE("a recording has every action once, in order, and every message after it was made and before it was used") {
   unit = 0.0005;
   const plan order = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 6});
-  pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(6), layer<sleeper<float, double>>()), toy::cut_of(8, 4), order, sgd{}, {.record = true});
+  pipeline p(sequential(layer<sleeper<nothing, float>>(), repeat<sleeper<float, float>>(6), layer<sleeper<float, double>>()), toy::cut_of(8, 4), order);
   auto a = p.step(), b = p.step();
   const recording first = a.measured(), second = b.measured();
   const plan_view v = p.steps();
@@ -133,6 +133,13 @@ TEST_CASE("a recording has every action once, in order, and every message after 
       }
   }
   CHECK(first.messages.size() == 2u * 3 * 6);
+  for (std::size_t r = 0; r < 4; ++r) {
+    CHECK(first.asked[r] > 0);
+    CHECK(first.begun[r] >= first.asked[r]);
+    CHECK(first.ended[r] > first.begun[r]);
+    CHECK(second.asked[r] >= first.asked[r]);
+    CHECK(second.begun[r] > first.ended[r]);
+  }
   const auto ends_of = [&](int stage, int m, pass_id k) {
     for (std::int64_t e = 0; e < v.actions.count; ++e)
       if (!v.actions[e].is_message() && v.actions[e].stage == stage && v.actions[e].micro_batch == m && v.actions[e].pass == k) return static_cast<std::size_t>(e);
@@ -142,8 +149,9 @@ TEST_CASE("a recording has every action once, in order, and every message after 
     const pass_id k = m.forward ? pass::forward : pass::backward;
     CHECK(m.put >= first.ends[ends_of(m.from_stage, m.micro_batch, k)]);
     CHECK(m.taken >= m.put);
+    CHECK(m.bytes == 4);
     CHECK(m.taken <= first.starts[ends_of(m.to_stage, m.micro_batch, k)]);
   }
-  pipeline q(sequential(layer<sleeper<nothing, float>>(), layer<sleeper<float, double>>()), toy::cut_of(2, 2), make_plan(gpipe{}, {.ranks = 2, .micro_batches = 1}));
+  pipeline q(sequential(layer<sleeper<nothing, float>>(), layer<sleeper<float, double>>()), toy::cut_of(2, 2), make_plan(gpipe{}, {.ranks = 2, .micro_batches = 1}), sgd{}, {.record = false});
   CHECK(sweep::thrown([&] { q.step().measured(); }) == "stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
 }

@@ -8,6 +8,7 @@
 // Everything is made here; nothing is later. Cost: what the plan holds at its peak.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -25,8 +26,6 @@
 
 namespace stretto::inline v0::detail {
 
-inline constexpr std::int64_t kept_steps = 8;  ///< steps that may be under way, or not yet asked for their loss
-
 /// What is the same for all entries of one step.
 struct step_request {
   std::int64_t index = 0;      ///< of the binding's steps
@@ -37,13 +36,23 @@ struct step_request {
   step_rule rule = {};
 };
 
+/// Notes what a step is asked for. A row of the eight is free by then.
+inline void note_step(step_note& to, const step_request& what, std::int64_t number) {
+  to.number.value.exchange(0, std::memory_order_acq_rel);  // nothing below is seen before it
+  to.index = what.index, to.step = what.step, to.asked = clock_now();
+  to.kind = 4 * what.round + (what.updates ? 1 : 0) + (what.begins ? 2 : 0);
+  to.normalizer = std::bit_cast<std::int64_t>(what.normalizer), to.scale = std::bit_cast<std::int64_t>(what.rule.loss_scale);
+  to.most_norm = std::bit_cast<std::int64_t>(what.rule.most_norm), to.most_loss = std::bit_cast<std::int64_t>(what.rule.most_loss);
+  to.number.value.store(number, std::memory_order_release);
+}
+
 /// What a rank has of one binding.
 struct rank_room {
   std::vector<stage_run> stages;             // as in its flow
   std::vector<const bound_stage*> bound;     // likewise
   std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
   std::vector<void*> out;                    // what a pass fills, by place
-  std::vector<entry_times> times;            // by kept step and entry, where the pipeline records
+  std::vector<label> names;                  // of entries, where a profiler is told them
   std::int64_t updates = 0;                  // that this rank has come to
   double norms[kept_steps] = {};             // of the steps that are kept, where gradients are tied
 };
@@ -95,8 +104,11 @@ struct binding {
   /// Makes slots and channels. stage_of(rank, stage) is a stage of a local rank; layer_of(l, look) calls look(row, layer) with
   /// layer l of the model, which may be made for that only. account_of(rank) counts a local rank's memory.
   /// Channels come first: a layer of another rank that is made to be looked at has gone before slots are made.
+  /// `all` has where local ranks note in which layer they are.
   template <class StageOf, class LayerOf, class AccountOf>
-  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, bool records) {
+  void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, const run_record& all, bool records, bool names) {
+    record.work = &work, record.tables = &tables, record.boxes = boxes, record.trains = trains, record.cut = c.begin;
+    record.ranks = std::vector<rank_notes>(static_cast<std::size_t>(work.ranks));
     first_channel = static_cast<std::int64_t>(transport.opened());
     for (std::size_t i = 0; i < tables.channels.size(); ++i) {
       const channel_plan& p = tables.channels[i];
@@ -114,9 +126,11 @@ struct binding {
         shape.bytes = source.what().bytes;
         shape.cross = source.what().cross;
         shape.type = source.what().type;
+        bytes_of.back() = shape.bytes;
         shape.maker = &source;
         channels.push_back(transport.open(shape));
       };
+      bytes_of.push_back(nullptr);
       const int end = transport.local(p.from) ? p.from : p.to;
       if (transport.local(p.from) || (copies_messages<Transport>() && transport.local(p.to))) {
         const counted_for scope(account_of(end));
@@ -124,7 +138,9 @@ struct binding {
       } else {
         channels.push_back(transport.open(shape));
       }
-      if (records) puts.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0), takes.emplace_back(static_cast<std::size_t>(kept_steps * boxes), 0);
+      const auto room = static_cast<std::size_t>(records && p.from != p.to ? kept_steps * boxes : 0);
+      record.puts.emplace_back(transport.local(p.from) ? room : 0);
+      record.takes.emplace_back(transport.local(p.to) ? room : 0);
     }
     rooms.resize(static_cast<std::size_t>(work.ranks));
     for (int r = 0; r < work.ranks; ++r) {
@@ -138,6 +154,7 @@ struct binding {
         room.bound.push_back(&bound);
         room.stages.emplace_back(bound, trains);
         stage_run& run = room.stages.back();
+        run.layer_now = &all.of_rank[static_cast<std::size_t>(r)]->layer;
         run.make(s.slots, s.workspaces, s.carries, keeps_carry || work.slices > 1);
         const auto value_of = [&](int layer, bool given, auto&& look) {
           layer_of(layer, [&](const layer_row& row, const void* made) {
@@ -159,7 +176,10 @@ struct binding {
       room.filled.assign(tables.channels.size(), {});
       for (std::size_t i = 0; i < tables.channels.size(); ++i)
         if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
-      if (records) room.times.resize(static_cast<std::size_t>(kept_steps) * static_cast<std::size_t>(work.order(r).count));
+      const naming name(work);
+      for (const action& a : work.order(r))
+        if (names) room.names.push_back(label(name(a).str()));
+      if (records) record.ranks[static_cast<std::size_t>(r)].times = std::vector<entry_times>(static_cast<std::size_t>(kept_steps * work.order(r).count));
     }
   }
 
@@ -216,24 +236,29 @@ struct binding {
   recording recorded(std::int64_t step, std::int64_t origin) const {
     recording out;
     const auto seconds = [&](std::int64_t t) { return t == 0 ? 0.0 : static_cast<double>(t - origin) * 1e-9; };
-    const auto kept = static_cast<std::size_t>(step % kept_steps);
+    const std::int64_t kept = step % kept_steps;
     for (int r = 0; r < work.ranks; ++r) {
-      const auto n = static_cast<std::size_t>(work.order(r).count);
-      const auto& times = rooms[static_cast<std::size_t>(r)].times;
-      for (std::size_t i = 0; i < n; ++i) {
-        const entry_times t = times.empty() ? entry_times{} : times[kept * n + i];
-        out.waits.push_back(seconds(t.wait));
-        out.starts.push_back(seconds(t.start));
-        out.ends.push_back(seconds(t.end));
+      const std::int64_t n = work.order(r).count;
+      const rank_notes& notes = record.ranks[static_cast<std::size_t>(r)];
+      const bool here = !notes.times.empty();
+      for (std::int64_t i = 0; i < n; ++i) {
+        const entry_times* const t = here ? &notes.times[static_cast<std::size_t>(kept * n + i)] : nullptr;
+        out.waits.push_back(here ? seconds(t->wait.get()) : 0);
+        out.starts.push_back(here ? seconds(t->start.get()) : 0);
+        out.ends.push_back(here ? seconds(t->end.get()) : 0);
       }
+      out.asked.push_back(here ? seconds(record.steps[kept].asked.get()) : 0);
+      out.begun.push_back(seconds(notes.begun[kept].get()));
+      out.ended.push_back(seconds(notes.ended[kept].get()));
     }
     for (std::size_t c = 0; c < tables.channels.size(); ++c) {
       const channel_plan& p = tables.channels[c];
       for (std::int64_t box = 0; box < boxes && p.from != p.to; ++box) {
-        const std::size_t at = kept * static_cast<std::size_t>(boxes) + static_cast<std::size_t>(box);
-        if (puts[c][at] == 0) continue;
+        const std::size_t at = record.mark(kept, box);
+        const std::int64_t put = record.puts[c].empty() ? 0 : record.puts[c][at].when.get(), taken = record.takes[c].empty() ? 0 : record.takes[c][at].get();
+        if (put == 0 && taken == 0) continue;
         out.messages.push_back({p.from, p.to, p.from_stage, p.to_stage, static_cast<int>(box / work.slices), static_cast<int>(box % work.slices), p.forward,
-                                seconds(puts[c][at]), seconds(takes[c][at])});
+                                seconds(put), seconds(taken), put == 0 ? 0 : record.puts[c][at].bytes.get()});
       }
     }
     return out;
@@ -251,7 +276,8 @@ struct binding {
   typename Transport::gathering* ties = nullptr;  // where parameters are tied
   step_request requests[kept_steps] = {};  // of the steps that are kept
   std::int64_t asked = 0;        // steps of this binding
-  std::vector<std::vector<std::int64_t>> puts, takes;  // by channel, kept step and box: when, where the pipeline records
+  std::vector<std::int64_t (*)(const void*)> bytes_of;  // what a message of a channel carries, where this process sends
+  order_record record;
 };
 
 }  // namespace stretto::inline v0::detail

@@ -10,11 +10,16 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include <stretto/run/dump.hpp>
 #include <stretto/run/executor.hpp>
 
 namespace stretto::inline v0::detail {
@@ -35,7 +40,17 @@ class crew {
     Optimizer optimizer{};
   };
 
-  explicit crew(Transport& t) : t_(t), ranks_(static_cast<std::size_t>(t.ranks())) {}
+  explicit crew(Transport& t) : t_(t), ranks_(static_cast<std::size_t>(t.ranks())) {
+    record.ranks = t.ranks();
+    record.process = ::getpid();
+    char host[128] = {};
+    if (::gethostname(host, sizeof host - 1) == 0) record.host = host;
+    record.of_rank.resize(ranks_.size());
+    each_local([&](int r, rank_state&) {
+      record.of_rank[static_cast<std::size_t>(r)] = std::make_unique<rank_record>();
+      record.of_rank[static_cast<std::size_t>(r)]->rank = r;
+    });
+  }
   crew(const crew&) = delete;
 
   rank_state& rank(int r) { return ranks_[static_cast<std::size_t>(r)]; }
@@ -56,6 +71,31 @@ class crew {
     t_.leave(t_.host());
     for (rank_state& r : ranks_)
       if (r.thread.joinable()) r.thread.join();
+    if (t_.failed()) log_all();  // of ranks that had nothing to do when it did
+    record.remove_all();
+  }
+
+  /// Where logs go, if they are wanted. A second pipeline of the same ranks in this process gets names of its own.
+  void name_logs(const pipeline_options& how) {
+    if (!how.record && !how.dump.empty()) throw error("stretto: pipeline_options::dump says where logs go, and record is false, so there is nothing to write; leave record on");
+    const std::string all = how.record ? dump_prefix(how.dump) : std::string();
+    std::string prefix = all;
+    for (int other = 2; !prefix.empty() && is_taken(log_path(prefix, first_local(t_))); ++other) prefix = all + "." + std::to_string(other);
+    each_local([&](int r, rank_state&) {
+      rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
+      one.path = log_path(prefix, r), one.beside = one.path + ".part";
+    });
+    place_.emplace(record);
+  }
+  /// Writes the logs as they are now.
+  void dump(const std::string& prefix) {
+    each_local([&](int r, rank_state&) {
+      rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
+      const std::string path = prefix.empty() ? one.path : log_path(prefix, r);
+      if (path.empty()) throw error("stretto: a pipeline is asked to dump and not told where; set pipeline_options::dump, or STRETTO_DUMP");
+      if (const int why = write_log(record, one, path.c_str(), (path + ".part").c_str()); why != 0)
+        throw error(text("stretto: the log of rank ", r, " can't be written to '", path, "' (", std::generic_category().message(why), "); name a place that can").str(), {.rank = r});
+    });
   }
 
   std::int64_t asked() const { return asked_.load(std::memory_order_relaxed); }
@@ -64,11 +104,30 @@ class crew {
   void ask(const asked_step& step) {
     const std::int64_t number = asked();
     queue_[static_cast<std::size_t>(number % kept_steps)] = step;
+    record.asked = number + 1;
     asked_.store(number + 1, std::memory_order_release);
     ring();
   }
 
   void wait_for(std::int64_t steps) {
+    watched([&] { wait_here(steps); });
+  }
+  /// Does what may end in an error of the run, which leaves logs.
+  template <class Do>
+  void watched(Do&& work) {
+    try {
+      work();
+    } catch (...) {
+      if (t_.failed()) log_all();
+      throw;
+    }
+  }
+
+  run_settings settings;
+  run_record record;
+
+ private:
+  void wait_here(std::int64_t steps) {
     t_.attend(
         t_.host(),
         [&] {
@@ -92,9 +151,27 @@ class crew {
         });
   }
 
-  run_settings settings;
+  void log_all() {
+    each_local([this](int r, rank_state&) { log(r); });
+    each_local([this](int r, rank_state&) {  // whoever learns of the error finds all of them
+      for (int i = 0; i < 5000 && !record.of_rank[static_cast<std::size_t>(r)]->written.load(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  }
+  /// The log of a rank at the end of the run, once, where logs are wanted.
+  void log(int r) {
+    rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
+    if (one.logged.exchange(true)) return;
+    try {
+      t_.rethrow();
+    } catch (const std::exception& e) {
+      record.fail(e.what());
+    } catch (...) {
+      record.fail("");
+    }
+    if (!one.path.empty()) write_log(record, one, one.path.c_str(), one.beside.c_str());
+    one.written.store(true);
+  }
 
- private:
   void ring() {
     each_local([this](int r, rank_state&) { t_.ring(r); });
   }
@@ -109,15 +186,24 @@ class crew {
         if (asked_.load(std::memory_order_acquire) <= step) break;
         const asked_step& q = queue_[static_cast<std::size_t>(step % kept_steps)];
         self.work->run(*q.order, q.what, q.optimizer, settings);
+        record.of_rank[static_cast<std::size_t>(r)]->done = step + 1;
         self.done.store(step + 1, std::memory_order_release);
         t_.ring(t_.host());
       }
     } catch (const std::exception& e) {
-      if (!t_.failed()) t_.fail(self.work->failure(e.what()));
+      fail(r, e.what());
     } catch (...) {
-      if (!t_.failed()) t_.fail(self.work->failure("something that is no std::exception"));
+      fail(r, "something that is no std::exception");
     }
     t_.leave(r);
+  }
+
+  void fail(int r, const char* why) {
+    if (!t_.failed()) {
+      record.of_rank[static_cast<std::size_t>(r)]->threw = 1;
+      t_.fail(rank(r).work->failure(why));
+    }
+    log(r);
   }
 
   Transport& t_;
@@ -125,6 +211,7 @@ class crew {
   asked_step queue_[kept_steps] = {};
   std::atomic<std::int64_t> asked_ = 0;
   std::atomic<bool> stop_ = false;
+  std::optional<run_place> place_;  // in the table of this process
 };
 
 }  // namespace stretto::inline v0::detail

@@ -8,6 +8,7 @@
 // microsecond an entry; nothing is allocated, and no lock is taken but to sleep.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -18,6 +19,7 @@
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
 #include <stretto/run/rank_tools.hpp>
+#include <stretto/run/ranges.hpp>
 #include <stretto/stage/context.hpp>
 #include <stretto/tensor/tensor.hpp>
 
@@ -43,13 +45,15 @@ struct run_settings {
   bool skips = false;
   std::int64_t skipped = 0;  // steps before the first
   bool records = false;
+  const range_hooks* ranges = nullptr;
   view<const feed_source> feeds;
 };
 
 template <class Transport, class Optimizer>
 class executor {
  public:
-  executor(Transport& t, int rank, const parameter_board& board, std::vector<bound_stage>& stages) : t_(t), rank_(rank), board_(board), stages_(stages) {
+  executor(Transport& t, rank_record& record, const parameter_board& board, std::vector<bound_stage>& stages)
+      : t_(t), record_(record), rank_(record.rank), board_(board), stages_(stages) {
     for (bound_stage& s : stages_)
       for (std::size_t k = 0; k < s.layers.size(); ++k) tools_.take_in(*s.rows[k], s.layers[k]);
   }
@@ -82,15 +86,29 @@ class executor {
     run_ = &b, q_ = &q, optimizer_ = &optimizer, how_ = &how;
     room_ = &b.rooms[static_cast<std::size_t>(rank_)];
     f_ = &b.tables.ranks[static_cast<std::size_t>(rank_)];
-    times_ = how.records ? room_->times.data() + (q.index % kept_steps) * b.work.order(rank_).count : nullptr;
+    rank_notes& notes = b.record.ranks[static_cast<std::size_t>(rank_)];
+    const std::int64_t kept = q.index % kept_steps;
+    times_ = how.records ? notes.times.data() + kept * b.work.order(rank_).count : nullptr;
+    if (times_ != nullptr) notes.begun[kept] = last_ = (std::max)(clock_now(), last_ + 1);  // later than all that the row holds
+    record_.index = q.index, record_.entry = -1;
+    record_.order.store(&b.record, std::memory_order_release);
     if (q.clears && b.trains) clear();
     if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
+    if (times_ != nullptr) last_ = clock_now();
     bool published = false;
     for (const work_item& item : f_->items) {
       now_.store(&item, std::memory_order_relaxed);
-      if (times_ != nullptr) times_[item.entry].wait = clock_now();
+      record_.entry = item.entry;
+      if (times_ != nullptr) {
+        times_[item.entry].wait = last_;
+        if (item.kind == work::norm) times_[item.entry].start = last_;
+      }
       switch (item.kind) {
-        case work::send: each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); }); break;
+        case work::send: {
+          const range named(how.ranges, name_of_range(item), item.what.micro_batch);
+          each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); });
+          break;
+        }
         case work::norm:
           if (q.updates) add_up();
           else publish();
@@ -103,12 +121,14 @@ class executor {
       }
       ended_.store(++count_, std::memory_order_relaxed);
       if (times_ != nullptr) {
-        times_[item.entry].end = clock_now();
-        if (item.kind == work::send || item.kind == work::norm) times_[item.entry].start = times_[item.entry].wait;
+        if (item.kind == work::send) times_[item.entry].start = last_;
+        times_[item.entry].end = last_ = clock_now();
       }
     }
     now_.store(nullptr, std::memory_order_relaxed);
     if (!published) publish();
+    if (times_ != nullptr) notes.ended[kept] = last_;
+    record_.order.store(nullptr, std::memory_order_relaxed);
   }
 
   /// What went wrong, with rank, step and action in front.
@@ -146,16 +166,20 @@ class executor {
     };
   }
   typename Transport::channel& channel(int i) const { return *run_->channels[static_cast<std::size_t>(i)]; }
-  std::size_t mark(std::int64_t box) const { return static_cast<std::size_t>(q_->index % kept_steps * run_->boxes + box); }
+  const char* name_of_range(const work_item& w) const { return room_->names.empty() ? "" : room_->names[static_cast<std::size_t>(w.entry)].letters; }
+  std::size_t mark(std::int64_t box) const { return run_->record.mark(q_->index % kept_steps, box); }
 
   void put(int i, std::int64_t box, void* object) {
-    if (times_ != nullptr) run_->puts[static_cast<std::size_t>(i)][mark(box)] = clock_now();
+    if (auto& puts = run_->record.puts[static_cast<std::size_t>(i)]; !puts.empty()) {  // a send begins with it, so it needs no reading of its own
+      puts[mark(box)].bytes = run_->bytes_of[static_cast<std::size_t>(i)](object);
+      puts[mark(box)].when = last_;
+    }
     t_.put(channel(i), {q_->index, run_->first_channel + i, box}, object, say());
   }
   const void* take(int i, std::int64_t box) {
     const message_id id{q_->index, run_->first_channel + i, box};
     const parcel p = t_.take(channel(i), id, say());
-    if (times_ != nullptr) run_->takes[static_cast<std::size_t>(i)][mark(box)] = clock_now();
+    if (auto& takes = run_->record.takes[static_cast<std::size_t>(i)]; !takes.empty()) takes[mark(box)] = last_ = clock_now();
     if (!(p.id == id)) throw_wrong(i, id, p.id);
     return p.object;
   }
@@ -176,7 +200,10 @@ class executor {
         room_->out[0] = nullptr;
         each(w.puts, [&](const flow_port& p) { room_->out[static_cast<std::size_t>(p.place)] = t_.fresh(channel(p.channel), say()); });
       }
-      if (times_ != nullptr) times_[w.entry].start = clock_now();
+      if (times_ != nullptr) {
+        if (w.puts.begin < w.puts.end) last_ = clock_now();  // it may have waited for an object to fill
+        times_[w.entry].start = last_;
+      }
       context& c = context_;
       c = {};
       c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
@@ -190,11 +217,13 @@ class executor {
       c.feeds = how_->feeds;
       c.all_tools = tools_.all();
       const bool whole = w.kind == work::backward;
+      const range named(how_->ranges, name_of_range(w), w.what.micro_batch);
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
       if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);
       if (weight_only || whole) stage.backward_weight(c, w.slot, w.workspace, w.carry, whole);
       in_layers_ = false;
+      record_.layer = 0;
       if (forward && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
       each(w.puts, [&](const flow_port& p) {
         void* const made = room_->out[static_cast<std::size_t>(p.place)];
@@ -204,7 +233,7 @@ class executor {
       });
       each(w.gradients_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(slot.out_gradient[static_cast<std::size_t>(p.place)])); });
     } else if (times_ != nullptr) {
-      times_[w.entry].start = clock_now();
+      times_[w.entry].start = last_;
     }
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
   }
@@ -217,9 +246,11 @@ class executor {
       for (std::size_t k = 0; k < s.layers.size(); ++k) {
         if (s.rows[k]->weights_changed == nullptr) continue;
         context_.stage = s.stage, context_.layer = s.first_layer + static_cast<int>(k);
+        record_.layer = context_.layer + 1;
         in_layers_ = true;
         s.rows[k]->weights_changed(s.layers[k], context_);
         in_layers_ = false;
+        record_.layer = 0;
       }
   }
 
@@ -267,7 +298,7 @@ class executor {
         taken = !skips || run_->is_sound(q_->index, norm);
       }
     }
-    if (times_ != nullptr) times_[entry].start = clock_now();
+    if (times_ != nullptr) times_[entry].start = last_ = clock_now();
     for (local_parameter& p : parameters) {
       if (p.what.gradient == nullptr || !taken) continue;
       if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale);
@@ -298,6 +329,7 @@ class executor {
   }
 
   Transport& t_;
+  rank_record& record_;
   int rank_;
   context context_{};
   bool in_layers_ = false;
@@ -316,6 +348,7 @@ class executor {
   std::int64_t count_ = 0, skipped_ = 0;
   std::atomic<std::int64_t> ended_ = 0;
   entry_times* times_ = nullptr;
+  std::int64_t last_ = 0;  // the moment that was noted last
 };
 
 }  // namespace stretto::inline v0::detail

@@ -18,10 +18,13 @@
 
 #include <limits>
 #include <memory>
+#include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <stretto/run/agreement.hpp>
+#include <stretto/run/clock_offset.hpp>
 #include <stretto/run/crew.hpp>
 #include <stretto/run/optimizer.hpp>
 #include <stretto/run/options.hpp>
@@ -87,7 +90,9 @@ class pipeline {
     if (how.keeps_carry && order.passes->has(pass::backward_input))
       throw error("stretto: an order that trains is bound with keeps_carry, and what its backward passes would need of earlier runs is gone; bind one of forward passes, such as forward_of(plan)");
     orders_.push_back(bind_or_tell(order, how.keeps_carry));
-    return static_cast<int>(orders_.size()) - 1;
+    const int number = static_cast<int>(orders_.size()) - 1;
+    crew_.record.add(orders_.back()->record, number);
+    return number;
   }
 
   /// Asks for a run of an order that was bound with bind().
@@ -113,12 +118,18 @@ class pipeline {
   /// Trains by another order from here on. Losses of earlier steps are gone then.
   void rebind(const plan_view& order) {
     if (rounds_ > 0) throw error("stretto: rebind is asked for between accumulate and step; end the step first");
-    orders_[0] = bind_or_tell(order);
+    auto other = bind_or_tell(order);
+    crew_.record.remove(orders_[0]->record);
+    crew_.record.add(other->record, 0);
+    orders_[0] = std::move(other);
     ++generation_;
   }
 
   /// Waits until all steps that were asked for have ended.
   void finish() { crew_.wait_for(crew_.asked()); }
+
+  /// Writes the logs of this process's ranks as they are now: to pipeline_options::dump, or where `prefix` says.
+  void dump(const std::string& prefix = {}) { crew_.dump(prefix); }
 
   /// The parameters of this process's ranks, by layer. Look at them when no step is under way.
   const std::vector<parameter>& parameters() const { return parameters_; }
@@ -158,7 +169,7 @@ class pipeline {
       binding& b = ready();
       return p_->how_.skips && b.trains && updates_ && !b.is_sound(number_, norm());
     }
-    /// What was measured, where pipeline_options::record is set. Of ranks of this process.
+    /// What was measured, unless pipeline_options::record is false. Of ranks of this process.
     recording measured() {
       binding& b = ready();
       if (!p_->how_.record) throw error("stretto: measured times are asked for, and the pipeline doesn't record; set pipeline_options::record");
@@ -177,7 +188,7 @@ class pipeline {
         throw error(text("stretto: the results of step ", number_, " are asked for when ", b.asked, " steps have been, and they are kept for ", detail::kept_steps,
                          " steps; ask for them earlier").str());
       p_->crew_.wait_for(whole_number_ + 1);
-      p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); });
+      p_->crew_.watched([&] { p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); }); });
       if (!p_->alone_) {
         const int mine = detail::first_local(p_->transport_);
         if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) throw detail::asked_otherwise(other, number_);
@@ -215,6 +226,7 @@ class pipeline {
     transport_.enter(transport_.host());
     for (int r = 0; r < transport_.ranks(); ++r) alone_ = alone_ && transport_.local(r);
     try {
+      crew_.name_logs(how_);
       check_cut(cut_, model_, order);
       if (order.ranks != transport_.ranks())
         throw error(text("stretto: the plan is for ", order.ranks, " ranks and the transport has ", transport_.ranks(), "; make them for one number of ranks").str());
@@ -222,9 +234,17 @@ class pipeline {
       if (!(how_.clip >= 0) || how_.samples < 1 || how_.first_step < 0 || how_.skipped < 0 || how_.skipped > how_.first_step)
         throw error("stretto: pipeline_options::clip is below 0 or no number, samples is below 1, first_step below 0, or skipped not from 0 to first_step; correct it");
       links_ = links_of(model_, cut_, how_.recompute_all);
-      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, {}};
+      crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, how_.ranges, {}};
       make_layers(order);
       orders_.push_back(make_binding(order));
+      if (!alone_) {
+        const detail::clock_offset clock = detail::measure_clock(transport_, static_cast<std::int64_t>(transport_.opened()), [](text& t) { t.add("the other ranks to be bound"); });
+        crew_.record.offset = clock.offset, crew_.record.uncertainty = clock.uncertainty;
+      } else {
+        crew_.record.uncertainty = 0;
+      }
+      crew_.record.bound = origin_;
+      crew_.record.add(orders_[0]->record, 0);
       crew_.start();
     } catch (const std::system_error& e) {
       transport_.fail(error(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str()));
@@ -259,7 +279,7 @@ class pipeline {
     std::vector<parameter> by_row(static_cast<std::size_t>(board_.count()));
     crew_.each_local([&](int r, auto& rank) {
       const counted_for scope(rank.memory);
-      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, r, board_, rank.stages);
+      rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, *crew_.record.of_rank[static_cast<std::size_t>(r)], board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         const int row = board_.find(r, static_cast<int>(i));
         by_row[static_cast<std::size_t>(row)] = rank.work->own(own[static_cast<std::size_t>(r)][i], row);
@@ -281,7 +301,7 @@ class pipeline {
     const auto number = static_cast<std::int64_t>(transport_.opened());
     detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
-    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, how_.record);
+    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
     b->open_board(board_, label(text("board ", number, " ", bound_).str()), memory_of);
     ++bound_;
     return b;
@@ -325,11 +345,12 @@ class pipeline {
     crew_.make_way();
     binding& b = *orders_[static_cast<std::size_t>(order)];
     if (!alone_ && b.asked >= detail::kept_steps)
-      transport_.gathered(*b.board, transport_.host(), b.asked - detail::kept_steps, [](text& t) { t.add("the ranks to end a step"); });
+      crew_.watched([&] { transport_.gathered(*b.board, transport_.host(), b.asked - detail::kept_steps, [](text& t) { t.add("the ranks to end a step"); }); });
     if (number == 0) crew_.settings.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
     const detail::step_request what{.index = b.asked, .step = trained_, .normalizer = normalizer, .order = order, .round = trains ? rounds_ : 0,
                                     .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins, .rule = rule_};
+    detail::note_step(b.record.steps[b.asked % detail::kept_steps], what, number + 1);
     b.requests[b.asked++ % detail::kept_steps] = what;
     if (trains) rounds_ = updates ? 0 : rounds_ + 1, begun_scale_ = rule_.loss_scale;
     if (b.trains && updates) ++trained_;

@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include <stretto/run/recorder.hpp>
 #include <stretto/run/stage.hpp>
 
 namespace stretto::inline v0::detail {
@@ -81,6 +82,8 @@ class stage_run {
     return trains_ && s.goes_back(layer) && s.rows[layer]->takes && s.taken_from(layer).inside < 0 && s.taken_from(layer).gradient_place == 0;
   }
 
+  noted* layer_now = nullptr;  ///< where the rank notes in which layer it is
+
   stage_slot& slot(int i) { return slots_[static_cast<std::size_t>(i)]; }
 
   /// `out`: where what leaves the stage goes, by place.
@@ -94,7 +97,7 @@ class stage_run {
       call.out = leaves ? out[0] : slot.outputs[k] != nullptr ? slot.outputs[k] : w.outputs[k];
       const std::vector<int>& links = s.given_out(k);
       if (s.rows[k]->gives) call.given = slot.given[k] != nullptr ? slot.given[k] : out[links[0]];
-      c.layer = s.first_layer + static_cast<int>(k);
+      enter(c, k);
       s.rows[k]->forward(s.layers[k], c, call);
       for (int link : links)
         if (out[link] != call.given) s.rows[k]->given.assign(out[link], call.given);
@@ -113,7 +116,7 @@ class stage_run {
     }
     for (std::size_t k = s.rows.size(); k-- > s.active;) {
       if (s.again(k) && (k + 1 == s.rows.size() || !s.chained(k + 1))) run_again(c, slot, w, k, carry);
-      c.layer = s.first_layer + static_cast<int>(k);
+      enter(c, k);
       layer_call call = back_call(slot, w, k, carry);
       const int elsewhere = s.taken_from(k).gradient_place;
       call.in_gradient = k > 0 ? w.gradients[k - 1] : out[0] != nullptr ? out[0] : w.in_gradient;
@@ -129,7 +132,7 @@ class stage_run {
     stage_workspace& w = workspaces_[static_cast<std::size_t>(workspace)];
     for (std::size_t k = s.rows.size(); k-- > s.active;) {
       if (!s.rows[k]->weighs || (whole && s.rows[k]->merges)) continue;
-      c.layer = s.first_layer + static_cast<int>(k);
+      enter(c, k);
       layer_call call = back_call(slot, w, k, carry);
       call.given_gradient = w.given_gradient[k];
       s.rows[k]->backward_weight(s.layers[k], c, call);
@@ -153,6 +156,10 @@ class stage_run {
     return keep_made(g, gradient.drop);
   }
 
+  void enter(context& c, std::size_t k) {
+    c.layer = s.first_layer + static_cast<int>(k);
+    *layer_now = c.layer + 1;
+  }
   const void* input_of(const stage_slot& slot, const stage_workspace& w, std::size_t k) const {
     if (k == 0) return slot.in[0];
     if (s.chained(k)) return w.outputs[k - 1];
@@ -180,7 +187,7 @@ class stage_run {
     while (s.chained(k)) --k;
     c.again = true;
     for (; k <= last; ++k) {
-      c.layer = s.first_layer + static_cast<int>(k);
+      enter(c, k);
       layer_call call = call_of(slot, w, k, carry);
       call.in = input_of(slot, w, k);
       call.out = w.outputs[k];
