@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One step of a plan over three processes, of which one is killed: killed <plan> <rank> <point> <deadline>. A process that
-// survives says by its exit code what it saw: 3 where an error ended the run in time, 4 where one came too late, 5 where none
-// came. `killed points` prints how many points each rank of each plan has. killed.cmake starts it.
+// Two steps of a plan over three processes, of which one is killed: killed <plan> <rank> <point> <deadline>. A process that
+// survives says what it saw: an error, and whether that came in time, or the signal by which mpirun ends it.
+// `killed points` prints how many points each rank of each plan has. killed.cmake starts it.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -27,14 +27,14 @@ int run(const plan& order, int rank, std::int64_t at, double deadline) {
   counting t(mpi_options{.deadline = deadline});
   const auto o = faults::step_of(t, order);
   if (o.words.empty()) return 5;
-  std::fprintf(stderr, "[%d] after %.2f s: %s\n", t.rank(), o.seconds, o.words.c_str());
-  return o.seconds < deadline + 1 ? 3 : 4;
+  std::fprintf(stderr, "[%d] %s, after %.2f s: %s\n", t.rank(), o.seconds < deadline + 1 ? "in time" : "too late", o.seconds, o.words.c_str());
+  return 3;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGUSR1, SIG_IGN);  // by which mpiexec of MPICH tells the others of a death
+  dump_on_signals({SIGTERM});
   int chosen = argc > 1 ? std::atoi(argv[1]) : -1, index = 0, code = 2;
   const bool counts = argc == 2 && std::strcmp(argv[1], "points") == 0;
   if (!counts && argc != 5) return std::fprintf(stderr, "stretto: killed takes a plan, a rank, a point and a deadline, or 'points'\n"), 2;
