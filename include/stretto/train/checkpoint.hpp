@@ -101,18 +101,9 @@ class checkpoints {
 
   /// Returns when it is on disk. Throws stretto::error where it isn't; the checkpoints of before are there then.
   void save(std::int64_t step, checkpoint_contents what) {
-    if (step < 0) throw error(text("stretto: step ", step, " can't be saved; give 0 or more").str());
-    if (what.state.is(json_kind::null)) what.state = json::object();
-    if (!what.state.is(json_kind::object)) throw error("stretto: the state of a checkpoint is no JSON object; give json::object() and what is set in it");
-    json state = json::object();
-    state.append("step", step);
-    for (std::size_t i = 0; i < what.state.names().size(); ++i) state.set(what.state.names()[i], what.state.values()[i]);
-    state.set("step", step);
-    const std::string words = to_json(state, 2) + "\n";
-    make_directories(run_, *how_.calls);
-    tidy();
-    std::int64_t serial = 0, bytes = 0;
-    for (const found& f : all()) serial = (std::max)(serial, f.serial);
+    const std::string words = state_words(step, std::move(what.state));
+    const std::int64_t serial = begin();
+    std::int64_t bytes = 0;
     for (const auto* entries : {&what.weights, &what.optimizer})
       for (const checkpoint_entry& e : *entries) bytes += (std::max)(std::int64_t{0}, detail::bytes_of(e.type, e.shape));
     const std::string part = run_ + "/" + checkpoint_name(step) + ".part";
@@ -121,7 +112,7 @@ class checkpoints {
       d.add_tensors("weights", "weights.safetensors", what.weights);
       if (!what.optimizer.empty()) d.add_tensors("optimizer", "optimizer.safetensors", what.optimizer);
       d.add_text("state", "state.json", words);
-      d.publish(serial + 1);
+      d.publish(serial);
     } catch (...) {
       try {
         if (path_exists(part)) remove_directory(part, *how_.calls);
@@ -131,6 +122,28 @@ class checkpoints {
     }
     published(step);
   }
+
+  /// Before a draft of one's own: makes the directory, removes what broken attempts have left, and gives the draft's serial number.
+  std::int64_t begin() {
+    make_directories(run_, *how_.calls);
+    tidy();
+    std::int64_t serial = 0;
+    for (const found& f : all()) serial = (std::max)(serial, f.serial);
+    return serial + 1;
+  }
+  /// What stands in state.json. Throws where that can't be.
+  static std::string state_words(std::int64_t step, json state) {
+    if (step < 0) throw error(text("stretto: step ", step, " can't be saved; give 0 or more").str());
+    if (state.is(json_kind::null)) state = json::object();
+    if (!state.is(json_kind::object)) throw error("stretto: the state of a checkpoint is no JSON object; give json::object() and what is set in it");
+    json all = json::object();
+    all.append("step", step);
+    for (std::size_t i = 0; i < state.names().size(); ++i) all.set(state.names()[i], state.values()[i]);
+    all.set("step", step);
+    return to_json(all, 2) + "\n";
+  }
+  const std::string& directory() const { return run_; }
+  const checkpoint_options& options() const { return how_; }
 
   /// After a draft of one's own was published: names it as the latest, and removes what needn't be kept.
   void published(std::int64_t step) {

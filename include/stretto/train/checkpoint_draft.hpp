@@ -27,6 +27,32 @@ inline std::string checkpoint_name(std::int64_t step) {
   return "step_" + std::string(s.size() < 8 ? 8 - s.size() : 0, '0') + s;
 }
 
+namespace detail {
+
+/// Puts a safetensors file of a checkpoint there, and syncs it; wrote(n) is told of n bytes more.
+template <class Wrote>
+checkpoint_file write_tensors(const std::string& folder, std::string_view role, const std::string& name, const std::vector<checkpoint_entry>& entries, const file_calls& calls, Wrote&& wrote) {
+  std::vector<checkpoint_entry> once = stored_once(entries);
+  std::stable_sort(once.begin(), once.end(), [](const checkpoint_entry& a, const checkpoint_entry& b) { return stored_bytes(a.type) > stored_bytes(b.type); });
+  std::vector<stored_tensor> tensors;
+  for (const checkpoint_entry& e : once) tensors.push_back({e.name, e.type, e.shape});
+  sha256 digest;
+  safetensors_writer w(folder + "/" + name, std::move(tensors), {.metadata = {{"format", "pt"}}, .digest = &digest, .calls = &calls});
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    const std::int64_t bytes = w.tensors()[i].bytes();
+    for (std::int64_t at = 0; at < bytes;) {
+      const std::int64_t n = bytes - at < (4 << 20) ? bytes - at : 4 << 20;
+      w.write(once[i].name, static_cast<const char*>(once[i].data) + at, n);
+      at += n;
+      wrote(n);
+    }
+  }
+  w.finish();
+  return {name, std::string(role), w.bytes(), digest.hex()};
+}
+
+}  // namespace detail
+
 class checkpoint_draft {
  public:
   /// Makes the directory, which must not be there.
@@ -40,23 +66,10 @@ class checkpoint_draft {
 
   /// One safetensors file. Uses of one name are stored once.
   void add_tensors(std::string_view role, const std::string& name, const std::vector<checkpoint_entry>& entries) {
-    std::vector<checkpoint_entry> once = detail::stored_once(entries);
-    std::stable_sort(once.begin(), once.end(), [](const checkpoint_entry& a, const checkpoint_entry& b) { return stored_bytes(a.type) > stored_bytes(b.type); });
-    std::vector<stored_tensor> tensors;
-    for (const checkpoint_entry& e : once) tensors.push_back({e.name, e.type, e.shape});
-    sha256 digest;
-    safetensors_writer w(path() + "/" + name, std::move(tensors), {.metadata = {{"format", "pt"}}, .digest = &digest, .calls = calls_});
-    for (std::size_t i = 0; i < once.size(); ++i) {
-      const std::int64_t bytes = w.tensors()[i].bytes();
-      for (std::int64_t at = 0; at < bytes;) {
-        const std::int64_t n = bytes - at < (4 << 20) ? bytes - at : 4 << 20;
-        w.write(once[i].name, static_cast<const char*>(once[i].data) + at, n);
-        at += n, done_ += n;
-        if (progress_) progress_(done_, all_);
-      }
-    }
-    w.finish();
-    manifest_.files.push_back({name, std::string(role), w.bytes(), digest.hex()});
+    manifest_.files.push_back(detail::write_tensors(path(), role, name, entries, *calls_, [this](std::int64_t n) {
+      done_ += n;
+      if (progress_) progress_(done_, all_);
+    }));
   }
   void add_text(std::string_view role, const std::string& name, std::string_view content) {
     write_file(path() + "/" + name, content, *calls_);
