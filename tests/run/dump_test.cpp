@@ -355,6 +355,29 @@ TEST_CASE("of ranks with programs of their own each leaves its log, and who wasn
   }
 }
 
+TEST_CASE("ranks that were asked with different normalizers leave logs that say so") {
+  const folder here;
+  threads t(2);
+  std::vector<std::thread> others;
+  for (int r = 0; r < 2; ++r)
+    others.emplace_back([&, r] {
+      endpoint mine(t, r);
+      pipeline p(mine, layers(), cut::of({2, 2}), make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2}), sgd{}, {.dump = here / "run"});
+      p.step(2).loss();
+      try {
+        p.step(2 + r).loss();
+      } catch (const error&) {
+      }
+    });
+  for (std::thread& one : others) one.join();
+  const std::vector<rank_log> logs = logs_of(here / "run", 2);
+  REQUIRE(logs.size() == 2);
+  CHECK(logs[0].error.find("was asked for another run than this rank, or with another normalizer") != std::string::npos);
+  const hang_report why = explain_hang(logs);
+  CHECK(why.kind == hang_kind::asked_otherwise);
+  CHECK(why.number == 2);
+}
+
 TEST_CASE("where logs go is said by the option, by the environment, or by who asks") {
   const folder here;
   {

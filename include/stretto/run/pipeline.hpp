@@ -191,7 +191,7 @@ class pipeline {
       p_->crew_.watched([&] { p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); }); });
       if (!p_->alone_) {
         const int mine = detail::first_local(p_->transport_);
-        if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) throw detail::asked_otherwise(other, number_);
+        if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) p_->crew_.refuse(detail::asked_otherwise(other, number_));
       }
       return b;
     }
