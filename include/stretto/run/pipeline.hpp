@@ -10,6 +10,7 @@
 //     const int e = p.bind(make_plan(forward_only{}, …));    another order: p.run(e, normalizer).loss() evaluates
 //     p.run(w); p.go_on(w);                                  goes on with what layers carry, where w keeps it
 //     p.rebind(other_plan);                                  trains by another order from here on
+//     p.dump("run");                                         logs of what each rank does, for stretto-explain
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
 // One thread asks for steps and results; the ranks run on threads of their own.
