@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // All of running: layers and models, cuts, pipelines, and the transports that need no other library. It is apart from
-// stretto.hpp because a program that only looks at plans shouldn't pay for threads and layers; conformance.hpp, for
-// transports of your own, stands by itself.
+// stretto.hpp because a program that only looks at plans shouldn't pay for threads and layers; explain.hpp looks at what a
+// run has left, and conformance.hpp, for transports of your own, stands by itself.
 #pragma once
 
 #include <stretto/run/dry_run.hpp>

@@ -22,6 +22,7 @@
 #include <stretto/run/read_dump.hpp>
 
 #include "catch.hpp"
+#include "run/toy.hpp"
 #include "schedule/sweep.hpp"
 
 using namespace stretto;
@@ -95,10 +96,11 @@ class careless : public threads {
   using threads::threads;
   int sender = -1;
   std::int64_t step = -1, box = -1;
+  int far = 1;         // a message that goes over so many ranks at least
   bool values = true;  // of two channels of a rank the one upwards
   template <class Say>
   void put(channel& c, const message_id& id, void* object, Say&& say) {
-    if (c.shape.from == sender && id.step == step && id.box == box && (c.shape.to > c.shape.from) == values) return;
+    if (c.shape.from == sender && id.step == step && id.box == box && (c.shape.to > c.shape.from) == values && std::abs(c.shape.to - c.shape.from) >= far) return;
     threads::put(c, id, object, say);
   }
 };
@@ -255,6 +257,56 @@ TEST_CASE("a message that the transport loses is named from the files") {
   CHECK(cases == 3);
 }
 
+TEST_CASE("a message of a skip connection that is lost is named, its gradient too") {
+  for (const bool values : {true, false}) {
+    const folder here;
+    careless t(4, {.deadline = 0.4});
+    t.sender = values ? 0 : 3, t.step = 1, t.box = 1, t.values = values, t.far = 2;
+    const toy::data all(3);
+    {
+      const plan what = make_plan(zb_h1{}, {.ranks = 4, .micro_batches = 3});
+      pipeline p(t, toy::model_of(10), toy::cut_of(13, 4), what, sgd{}, {.dump = here / "run"});
+      toy::feed(p, all);
+      p.step().loss();
+      CHECK_THROWS(p.step().loss());
+    }
+    const std::vector<rank_log> logs = logs_of(here / "run", 4);
+    REQUIRE(logs.size() == 4);
+    const hang_report why = explain_hang(logs);
+    INFO(why.words);
+    CHECK(why.kind == hang_kind::lost);
+    CHECK(why.rank == (values ? 0 : 3));
+    CHECK(std::abs(why.to - why.rank) >= 2);
+    CHECK(why.what.micro_batch == 1);
+    CHECK(why.words.rfind(values ? "message 0SEND_SKIP_" : "message 3SEND_SKIP_", 0) == 0);
+  }
+}
+
+TEST_CASE("logs of every schedule are read back, with skip connections and tied weights, and nothing hangs") {
+  int cases = 0;
+  all_schedules::each([&](auto s) {
+    using S = decltype(s);
+    for (const int micro_batches : {2, 4}) {
+      sizes z{.ranks = 2, .micro_batches = micro_batches, .chunks = takes_chunks<S>() ? 2 : 1};
+      if (refuses(s, z)) continue;
+      const folder here;
+      const plan what = make_plan(s, z);
+      const toy::data all(micro_batches);
+      pipeline p(toy::model_of(10), toy::cut_of(13, what.stages), what, sgd{}, {.dump = here / "run"});
+      toy::feed(p, all);
+      p.step().loss();
+      p.step().loss();
+      p.dump();
+      const std::vector<rank_log> logs = logs_of(here / "run", 2);
+      REQUIRE(logs.size() == 2);
+      CHECK(logs[0].orders[0].steps.size() == 2);
+      CHECK_FALSE(explain_hang(logs).hangs());
+      ++cases;
+    }
+  });
+  CHECK(cases > 15);
+}
+
 TEST_CASE("a rank that stays in a layer is named, with the layer") {
   const folder here;
   set_trouble(1, sleeps, 5);
@@ -301,6 +353,29 @@ TEST_CASE("of ranks with programs of their own each leaves its log, and who wasn
     CHECK(log.uncertainty >= 0);
     CHECK(std::abs(log.offset) <= log.uncertainty + 1000);
   }
+}
+
+TEST_CASE("ranks that were asked with different normalizers leave logs that say so") {
+  const folder here;
+  threads t(2);
+  std::vector<std::thread> others;
+  for (int r = 0; r < 2; ++r)
+    others.emplace_back([&, r] {
+      endpoint mine(t, r);
+      pipeline p(mine, layers(), cut::of({2, 2}), make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2}), sgd{}, {.dump = here / "run"});
+      p.step(2).loss();
+      try {
+        p.step(2 + r).loss();
+      } catch (const error&) {
+      }
+    });
+  for (std::thread& one : others) one.join();
+  const std::vector<rank_log> logs = logs_of(here / "run", 2);
+  REQUIRE(logs.size() == 2);
+  CHECK(logs[0].error.find("was asked for another run than this rank, or with another normalizer") != std::string::npos);
+  const hang_report why = explain_hang(logs);
+  CHECK(why.kind == hang_kind::asked_otherwise);
+  CHECK(why.number == 2);
 }
 
 TEST_CASE("where logs go is said by the option, by the environment, or by who asks") {

@@ -214,6 +214,7 @@ TEST_CASE("a rank that becomes slow is named, with since when and by how much") 
   CHECK(words.find(" times as long as the others, in steps 4 to 8\nrank 2, pass F of stage 2: 1.4") != std::string::npos);
   CHECK(words.find(" times as long as before, in steps 4 to ") != std::string::npos);
   CHECK(to_text(stragglers_of(p, std::span(steps).first(2))) == "no rank is slow\n");
+  CHECK(stragglers_of(p, steps, {.seconds = 0.6}).found.empty());  // it is half a second more
 }
 
 TEST_CASE("a cut that is out of balance isn't a slow rank, and the layer to move is named") {

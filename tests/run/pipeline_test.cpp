@@ -2,11 +2,16 @@
 //
 // The pipeline beside its numbers: steps without a barrier, failures that end all ranks in one error, slots and objects as
 // the plan says, nothing allocated while it runs.
+#include <signal.h>
+#include <stdlib.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "catch.hpp"
@@ -270,5 +275,28 @@ TEST_CASE("nothing is allocated once the first step has run") {
   const long after = allocations.load();
   CHECK(after - before == 0);
   CHECK(sum > 0);
+}
+
+TEST_CASE("nothing is allocated to write logs, as a signal handler must, while ranks are at work") {
+  char name[] = "/tmp/stretto_log_XXXXXX";
+  REQUIRE(mkdtemp(name) != nullptr);
+  const std::string folder = name;
+  {
+    const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 8});
+    const toy::data data(8);
+    pipeline p(toy::model_of(6), toy::cut_of(9, 2), order, adamw{}, {.samples = toy::rows, .clip = 1, .dump = folder + "/run"});
+    toy::feed(p, data);
+    p.step(24).loss();
+    dump_on_signals({SIGUSR1});
+    const long before = allocations.load();
+    for (int i = 0; i < 5; ++i) p.step(24), raise(SIGUSR1);
+    p.finish();
+    const long after = allocations.load();
+    signal(SIGUSR1, SIG_DFL);
+    CHECK(after - before == 0);
+  }
+  std::error_code ignored;
+  CHECK(std::filesystem::file_size(folder + "/run.rank1.log") > 1000);
+  CHECK(std::filesystem::remove_all(folder, ignored) == 3);
 }
 #endif

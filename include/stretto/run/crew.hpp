@@ -123,6 +123,16 @@ class crew {
     }
   }
 
+  /// Throws what this process found by itself, and leaves logs of it.
+  [[noreturn]] void refuse(const error& e) {
+    record.fail(e.what());
+    each_local([&](int r, rank_state&) {
+      rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
+      if (!one.path.empty() && !one.logged.load()) write_log(record, one, one.path.c_str(), one.beside.c_str());
+    });
+    throw e;
+  }
+
   run_settings settings;
   run_record record;
 

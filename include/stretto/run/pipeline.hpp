@@ -10,6 +10,7 @@
 //     const int e = p.bind(make_plan(forward_only{}, …));    another order: p.run(e, normalizer).loss() evaluates
 //     p.run(w); p.go_on(w);                                  goes on with what layers carry, where w keeps it
 //     p.rebind(other_plan);                                  trains by another order from here on
+//     p.dump("run");                                         logs of what each rank does, for stretto-explain
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
 // One thread asks for steps and results; the ranks run on threads of their own.
@@ -191,7 +192,7 @@ class pipeline {
       p_->crew_.watched([&] { p_->transport_.gathered(*b.board, p_->transport_.host(), number_, [](text& t) { t.add("the ranks to end a step"); }); });
       if (!p_->alone_) {
         const int mine = detail::first_local(p_->transport_);
-        if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) throw detail::asked_otherwise(other, number_);
+        if (const int other = b.asked_otherwise(number_, b.seen(mine, number_)); other >= 0) p_->crew_.refuse(detail::asked_otherwise(other, number_));
       }
       return b;
     }

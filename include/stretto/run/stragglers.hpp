@@ -27,6 +27,7 @@ namespace stretto::inline v0 {
 struct straggler_options {
   double score = 3.5;        ///< deviations above the median
   double least = 0.1;        ///< and so much of the median
+  double seconds = 20e-6;    ///< and so much in time: less is noise of the machine
   int steps = 3;             ///< on end
   std::vector<int> cut = {};  ///< the first layer of each stage, and how many there are; empty: stages are alike
 };
@@ -155,6 +156,10 @@ inline straggler_report stragglers_of(const plan_view& program, std::span<const 
     const int layers = how.cut.empty() ? 1 : how.cut[static_cast<std::size_t>(stage) + 1] - how.cut[static_cast<std::size_t>(stage)];
     return times.at(step, stage, k) / (layers > 0 ? layers : 1);
   };
+  const auto is_slow = [&](std::size_t step, int stage, int k, const std::vector<double>& beside) {
+    const double one = by_layer(step, stage, k), whole = times.at(step, stage, k);
+    return detail::score_of(one, beside, how.least) > how.score && whole * (1 - detail::median(beside) / one) >= how.seconds;
+  };
   for (int stage = 0; stage < program.stages; ++stage)
     for (int k = 0; k < program.passes->pass_count; ++k) {
       straggler one;
@@ -163,7 +168,7 @@ inline straggler_report stragglers_of(const plan_view& program, std::span<const 
       for (std::size_t i = 0; i < steps.size(); ++i)
         for (int s = 0; s < program.stages; ++s)
           if (by_layer(i, s, k) > 0) others[i].push_back(by_layer(i, s, k));
-      detail::note_run(out, one, steps.size(), how.steps, [&](std::size_t i) { return others[i].size() > 2 && detail::score_of(by_layer(i, stage, k), others[i], how.least) > how.score; },
+      detail::note_run(out, one, steps.size(), how.steps, [&](std::size_t i) { return others[i].size() > 2 && is_slow(i, stage, k, others[i]); },
                        [&](std::size_t i) { return by_layer(i, stage, k) / detail::median(others[i]); });
       const auto past = [&](std::size_t i) {
         std::vector<double> before;
@@ -172,7 +177,7 @@ inline straggler_report stragglers_of(const plan_view& program, std::span<const 
         return before;
       };
       one.than_before = true;
-      detail::note_run(out, one, steps.size(), how.steps, [&](std::size_t i) { return past(i).size() > 2 && detail::score_of(by_layer(i, stage, k), past(i), how.least) > how.score; },
+      detail::note_run(out, one, steps.size(), how.steps, [&](std::size_t i) { return past(i).size() > 2 && is_slow(i, stage, k, past(i)); },
                        [&](std::size_t i) { return by_layer(i, stage, k) / detail::median(past(i)); });
     }
   if (!how.cut.empty() && !steps.empty()) out.move = detail::best_move(program, times, how.cut);
