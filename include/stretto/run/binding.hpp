@@ -18,6 +18,7 @@
 #include <stretto/run/board.hpp>
 #include <stretto/run/flow_maker.hpp>
 #include <stretto/run/recorder.hpp>
+#include <stretto/run/service.hpp>
 #include <stretto/run/stage_run.hpp>
 #include <stretto/run/step_rule.hpp>
 #include <stretto/tensor/memory_account.hpp>
@@ -35,6 +36,7 @@ struct step_request {
   int order = 0, round = 0;
   bool clears = true, updates = true, begins = true;
   step_rule rule = {};
+  const service_calls* serves = nullptr;  // not null: the order is walked until they say that the last item has come
 };
 
 /// What a rank has of one binding.
@@ -42,6 +44,7 @@ struct rank_room {
   std::vector<stage_run> stages;             // as in its flow
   std::vector<const bound_stage*> bound;     // likewise
   std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
+  std::vector<std::vector<std::int32_t>> marks;  // likewise: what goes with it
   std::vector<void*> out;                    // what a pass fills, by place
   std::vector<entry_times> times;            // by kept step and entry, where the pipeline records
   std::int64_t updates = 0;                  // that this rank has come to
@@ -153,9 +156,9 @@ struct binding {
         for (int n : {bound.values_out, bound.gradients_out}) places = static_cast<std::size_t>(n) + 1 > places ? static_cast<std::size_t>(n) + 1 : places;
       }
       room.out.assign(2 * places, nullptr);
-      room.filled.assign(tables.channels.size(), {});
+      room.filled.assign(tables.channels.size(), {}), room.marks.assign(tables.channels.size(), {});
       for (std::size_t i = 0; i < tables.channels.size(); ++i)
-        if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
+        if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr), room.marks[i].assign(static_cast<std::size_t>(boxes), 0);
       if (records) room.times.resize(static_cast<std::size_t>(kept_steps) * static_cast<std::size_t>(work.order(r).count));
     }
   }

@@ -86,11 +86,22 @@ class executor {
     if (q.clears && b.trains) clear();
     if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
     bool published = false;
+    turn_ = 0, last_ = q.serves == nullptr;
+    do walk(published);
+    while (++turn_, !last_);
+    now_.store(nullptr, std::memory_order_relaxed);
+    if (!published) publish();
+  }
+
+ private:
+  /// Every entry of the list once.
+  void walk(bool& published) {
+    const step_request& q = *q_;
     for (const work_item& item : f_->items) {
       now_.store(&item, std::memory_order_relaxed);
       if (times_ != nullptr) times_[item.entry].wait = clock_now();
       switch (item.kind) {
-        case work::send: each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); }); break;
+        case work::send: each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, filled(p, item), room_->marks[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); }); break;
         case work::norm:
           if (q.updates) add_up();
           else publish();
@@ -107,10 +118,9 @@ class executor {
         if (item.kind == work::send || item.kind == work::norm) times_[item.entry].start = times_[item.entry].wait;
       }
     }
-    now_.store(nullptr, std::memory_order_relaxed);
-    if (!published) publish();
   }
 
+ public:
   /// What went wrong, with rank, step and action in front.
   error failure(std::string_view why) const {
     text t("stretto: rank ", rank_);
@@ -148,16 +158,18 @@ class executor {
   typename Transport::channel& channel(int i) const { return *run_->channels[static_cast<std::size_t>(i)]; }
   std::size_t mark(std::int64_t box) const { return static_cast<std::size_t>(q_->index % kept_steps * run_->boxes + box); }
 
-  void put(int i, std::int64_t box, void* object) {
+  void*& filled(const flow_port& p, const work_item& w) const { return room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)]; }
+
+  void put(int i, std::int64_t box, void* object, std::int32_t goes_with) {
     if (times_ != nullptr) run_->puts[static_cast<std::size_t>(i)][mark(box)] = clock_now();
-    t_.put(channel(i), {q_->index, run_->first_channel + i, box}, object, say());
+    t_.put(channel(i), {q_->index + turn_, run_->first_channel + i, box, goes_with}, object, say());
   }
-  const void* take(int i, std::int64_t box) {
-    const message_id id{q_->index, run_->first_channel + i, box};
+  parcel take(int i, std::int64_t box) {
+    const message_id id{q_->index + turn_, run_->first_channel + i, box};
     const parcel p = t_.take(channel(i), id, say());
     if (times_ != nullptr) run_->takes[static_cast<std::size_t>(i)][mark(box)] = clock_now();
     if (!(p.id == id)) throw_wrong(i, id, p.id);
-    return p.object;
+    return p;
   }
   [[noreturn]] void throw_wrong(int i, const message_id& want, const message_id& got) const {
     const channel_plan& c = run_->tables.channels[static_cast<std::size_t>(i)];
@@ -168,11 +180,19 @@ class executor {
   void pass_of(const work_item& w) {
     stage_run& stage = room_->stages[static_cast<std::size_t>(w.stage)];
     const bool forward = w.kind == work::forward, weight_only = w.kind == work::backward_weight;
+    const service_calls* const serves = q_->serves;
+    const std::int64_t number = turn_ * run_->work.micro_batches + w.what.micro_batch;
+    std::int32_t empty = 0;  // not 0: the item isn't worked on, and what is handed on says so
     if (forward || w.goes_back) {
       stage_slot& slot = stage.slot(w.slot);
       if (!weight_only) {
         auto& in = forward ? slot.in : slot.out_gradient;
-        each(w.takes, [&](const flow_port& p) { in[static_cast<std::size_t>(p.place)] = take(p.channel, w.box); });
+        if (serves != nullptr) await(*serves, w.what.stage, number);
+        each(w.takes, [&](const flow_port& p) {
+          const parcel got = take(p.channel, w.box);
+          in[static_cast<std::size_t>(p.place)] = got.object;
+          if (p.place == 0) empty = got.id.mark;
+        });
         room_->out[0] = nullptr;
         each(w.puts, [&](const flow_port& p) { room_->out[static_cast<std::size_t>(p.place)] = t_.fresh(channel(p.channel), say()); });
       }
@@ -180,7 +200,7 @@ class executor {
       context& c = context_;
       c = {};
       c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
-                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples, q_->index};
+                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples, q_->index + turn_};
       c.rank = rank_;
       c.stage = w.what.stage;
       c.training = run_->trains;
@@ -190,23 +210,46 @@ class executor {
       c.feeds = how_->feeds;
       c.all_tools = tools_.all();
       const bool whole = w.kind == work::backward;
+      if (serves != nullptr) {
+        empty = serves->begin(serves->with, w.what.stage, number, empty, c);
+        last_ = last_ || (empty & service_calls::last) != 0;
+      }
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
-      if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
+      if (forward && serves != nullptr) empty = serve(*serves, stage, w, number, empty);
+      else if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);
       if (weight_only || whole) stage.backward_weight(c, w.slot, w.workspace, w.carry, whole);
       in_layers_ = false;
-      if (forward && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
+      if (serves != nullptr) serves->end(serves->with, w.what.stage, number, empty);
+      if (forward && empty == 0 && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
       each(w.puts, [&](const flow_port& p) {
         void* const made = room_->out[static_cast<std::size_t>(p.place)];
         const channel_plan& to = run_->tables.channels[static_cast<std::size_t>(p.channel)];
-        if (to.from == to.to) put(p.channel, w.box, made);  // to another stage of this rank at once; else a send does it
-        else room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)] = made;
+        if (to.from == to.to) put(p.channel, w.box, made, empty);  // to another stage of this rank at once; else a send does it
+        else filled(p, w) = made, room_->marks[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)] = empty;
       });
       each(w.gradients_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(slot.out_gradient[static_cast<std::size_t>(p.place)])); });
     } else if (times_ != nullptr) {
       times_[w.entry].start = clock_now();
     }
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
+  }
+
+  /// Waits for the next item, however long that takes.
+  void await(const service_calls& calls, int stage, std::int64_t number) {
+    t_.doze(rank_, [&] { return calls.ready(calls.with, stage, number) || t_.failed(); });
+    if (t_.failed()) t_.rethrow();
+  }
+  /// The layers on an item, unless it is empty. Gives the mark that it goes on with.
+  std::int32_t serve(const service_calls& calls, stage_run& stage, const work_item& w, std::int64_t number, std::int32_t empty) {
+    if (empty != 0) return empty;
+    try {
+      stage.forward(context_, w.slot, w.workspace, w.carry, room_->out.data());
+    } catch (const std::exception& e) {
+      empty = calls.threw(calls.with, w.what.stage, number, context_.layer, e.what());
+      if (empty == 0) throw;
+    }
+    return empty;
   }
 
   /// Layers that make something of their weights make it anew.
@@ -313,7 +356,8 @@ class executor {
   rank_room* room_ = nullptr;
   const rank_flow* f_ = nullptr;
   std::atomic<const work_item*> now_ = nullptr;
-  std::int64_t count_ = 0, skipped_ = 0;
+  std::int64_t count_ = 0, skipped_ = 0, turn_ = 0;  // turn_: how often the list was walked in this run
+  bool last_ = true;  // this is its last walk
   std::atomic<std::int64_t> ended_ = 0;
   entry_times* times_ = nullptr;
 };

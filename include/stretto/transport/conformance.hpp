@@ -136,7 +136,7 @@ class conformance_run {
             auto* o = static_cast<test_object*>(t->fresh(*channels[static_cast<std::size_t>(c)], quiet));
             expect(o->users.fetch_add(1) == 0, "fresh gave an object that is in use");
             for (std::int64_t i = 0; i < 8; ++i) o->numbers[i] = ((step * 1000 + c) * 1000 + box) * 10 + i;
-            t->put(*channels[static_cast<std::size_t>(c)], {step, c, box}, o, quiet);
+            t->put(*channels[static_cast<std::size_t>(c)], {step, c, box, static_cast<std::int32_t>((step + box) % 3)}, o, quiet);
           }
         for (std::int64_t box : order(r + 100, step))
           for (int from = 0; from < ranks_; ++from) {
@@ -145,7 +145,9 @@ class conformance_run {
             const parcel p = t->take(*channels[static_cast<std::size_t>(c)], id, quiet);
             auto* o = static_cast<test_object*>(p.object);
             expect(p.id == id, "take gave another message than was asked for, or no identity");
-            for (std::int64_t i = 0; i < 8; ++i) expect(o->numbers[i] == ((step * 1000 + c) * 1000 + box) * 10 + i, "a message arrived with other contents");
+            expect(p.id.mark == (step + box) % 3, "a message arrived without its mark");
+            for (std::int64_t i = 0; i < 8 && p.id.mark == 0; ++i)  // else it need not have come along
+              expect(o->numbers[i] == ((step * 1000 + c) * 1000 + box) * 10 + i, "a message arrived with other contents");
             expect(o->users.fetch_sub(1) == 1, "an object was handed out while it was in use");
             t->give_back(*channels[static_cast<std::size_t>(c)], o);
           }
