@@ -4,8 +4,7 @@
 //
 //     sequential(layer<stream_entry<audio>>(), layer<recognise>(), layer<speak>(), layer<stream_exit<video>>())
 //     layer<stream_entry<values<float>>>(values<float>(512))      the largest item, where the type itself doesn't say how large
-// Items change places with what the slots hold, so nothing is copied; of each place of the stream the first result is. Cost:
-// a swap an item and end.
+// Items change places with what the slots hold, so nothing is copied. Cost: a swap an item and end.
 #pragma once
 
 #include <utility>
@@ -18,13 +17,6 @@
 namespace stretto::inline v0 {
 
 namespace detail {
-
-/// Where an item waits: at its way in, or behind its way out.
-template <class T>
-struct stream_place {
-  T value{};
-  bool used = false;  // has been in a slot of the pipeline, and is as large as those
-};
 
 inline error out_of_stream(int layer) {
   return error(text("stretto: layer ", layer, " is an end of a stream, and no stream runs; make a stream of the pipeline, and push items").str());
@@ -46,7 +38,7 @@ struct stream_entry {
   void forward(context& c, const nothing&, T& out) {
     if (c.entered == nullptr) throw detail::out_of_stream(c.layer);
     using std::swap;
-    swap(static_cast<detail::stream_place<T>*>(c.entered)->value, out);
+    swap(*static_cast<T*>(c.entered), out);
   }
   void backward_input(context& c, const nothing&, const gradient_of<T>&, nothing&) { throw detail::out_of_stream(c.layer); }
 };
@@ -60,10 +52,8 @@ struct stream_exit {
   void forward(context& c, const T& in, double& out) {
     if (c.leaving == nullptr) throw detail::out_of_stream(c.layer);
     out = 0;
-    auto& place = *static_cast<detail::stream_place<T>*>(c.leaving);
     using std::swap;
-    if (std::exchange(place.used, true)) swap(place.value, const_cast<T&>(in));  // an object of the pipeline's, which nobody reads any more
-    else place.value = in;
+    swap(*static_cast<T*>(c.leaving), const_cast<T&>(in));  // an object of the pipeline's, which nobody reads any more
   }
   void backward_input(context& c, const T&, const double&, gradient_of<T>&) { throw detail::out_of_stream(c.layer); }
 };

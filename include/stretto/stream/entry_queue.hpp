@@ -33,6 +33,11 @@ class entry_queue {
     if ((rule == when_full::coalesce) != (merge != nullptr)) throw error("stretto: stream_options::merge goes with when_full::coalesce, and one is given without the other; give both");
   }
 
+  template <class Prepare>
+  void each(Prepare&& prepare) {
+    for (place& p : ring_) prepare(p.value);
+  }
+
   std::int64_t size() const { return static_cast<std::int64_t>(last_ - first_); }
   bool full() const { return last_ - first_ == ring_.size(); }
 

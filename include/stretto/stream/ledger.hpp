@@ -5,7 +5,7 @@
 //
 //     delivered ──── ended, not fetched ──── under way ──── admitted        at most `places` apart: has_place()
 //     t4                t5 t6                t8 t9 (7 never came: superseded at the entry)
-// Cost: no memory after the first items; a counter a stage, on a cache line of its own.
+// Cost: a counter a stage, on a cache line of its own.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,6 @@
 
 #include <stretto/plan/plan.hpp>
 #include <stretto/run/service.hpp>
-#include <stretto/stream/ends.hpp>
 #include <stretto/stream/options.hpp>
 #include <stretto/stream/report.hpp>
 
@@ -44,8 +43,8 @@ class ledger {
     std::int64_t ended = 0;
     std::vector<times> of;                  // by place of the stage
     std::string why;
-    stream_place<In> entered;
-    stream_place<Out> leaving;
+    In entered{};
+    Out leaving{};
   };
 
   template <class Options>
@@ -69,6 +68,12 @@ class ledger {
     for (int i = 0; i < places_; ++i) entries_[static_cast<std::size_t>(i)].of.assign(stages_.size(), {});
     passed_ = std::make_unique<counter[]>(stages_.size());
     for (int s : stages_) report_.stages.emplace_back().number = s;
+  }
+
+  /// Calls prepare(entered, leaving) for every entry.
+  template <class Prepare>
+  void each(Prepare&& prepare) {
+    for (int i = 0; i < places_; ++i) prepare(entries_[static_cast<std::size_t>(i)].entered, entries_[static_cast<std::size_t>(i)].leaving);
   }
 
   entry& at(std::int64_t n) { return entries_[static_cast<std::size_t>(n % places_)]; }
@@ -193,7 +198,7 @@ class ledger {
     if (d.item.number < e.item.number) return d.what = outcome::superseded, true;
     const std::int32_t mark = e.mark.load(std::memory_order_relaxed);
     d.what = mark == 0 ? outcome::done : outcome_of(mark);
-    if (mark == 0) d.value = &e.leaving.value;
+    if (mark == 0) d.value = &e.leaving;
     else d.stage = stage_of_mark(mark);
     d.why = e.why;
     d.pushed = seconds(e.item.pushed), d.started = seconds(e.item.started), d.ended = seconds(e.ended);

@@ -11,7 +11,7 @@
 //
 //     push ─► entry ─► stage 0 ═ queue ═► stage 1 ═ queue ═► stage 2 ─► next()        an item that is dropped goes on empty
 // Nothing is lost and nothing polls: every item has an outcome, and whoever waits is rung. Cost: a short lock an item at
-// either end and none between; no memory after the first items. While it runs, the pipeline does nothing else.
+// either end and none between; no memory once it is made. While it runs, the pipeline does nothing else.
 #pragma once
 
 #include <atomic>
@@ -139,6 +139,16 @@ class stream {
     calls_.begin = [](void* s, int stage, std::int64_t n, std::int32_t mark, context& c) { return static_cast<stream*>(s)->begin(stage, n, mark, c); };
     calls_.threw = [](void* s, int stage, std::int64_t n, int layer, const char* what) { return static_cast<stream*>(s)->threw(stage, n, layer, what); };
     calls_.end = [](void* s, int stage, std::int64_t n, std::int32_t mark) { static_cast<stream*>(s)->end(stage, n, mark); };
+    // Every place in its largest shape, since items change places with what slots hold.
+    const auto large = [&](int layer, auto& value) {
+      p.look_at(layer, [&](const layer_row& row, const void* made_by) {
+        void* made = row.output.make(made_by);
+        value = std::move(*static_cast<std::remove_reference_t<decltype(value)>*>(made));
+        row.output.drop(made);
+      });
+    };
+    queue_.each([&](in& value) { large(0, value); });
+    book_.each([&](in& entered, out& leaving) { large(0, entered), large(-2, leaving); });
     p.serve(order, calls_);
   }
 
@@ -179,7 +189,7 @@ class stream {
       if (queue_.size() > 0) {
         typename queue::place& from = queue_.pop();
         using std::swap;
-        swap(item.entered.value, from.value);
+        swap(item.entered, from.value);
         book_.admit(n, {from.number, from.pushed, from.until, now}, from.cancelled);
       } else {
         mark = book_.admit_none(n, closed_.load());
