@@ -320,3 +320,12 @@ TEST_CASE("what a stream can't do is said") {
   CHECK(first == "stretto: a stream is asked for where the ranks are of several processes or endpoints; serve from one process, over threads");
   CHECK(second == first);
 }
+
+TEST_CASE("what is trivially copyable is left as it is by push") {
+  clear();
+  pipeline p(model(), cut_for(2), walk(2, 1));
+  stream s(p);
+  item x{5, 7};
+  for (int i = 0; i < 8; ++i) s.push(x);
+  CHECK((x.x == 5 && x.path == 7));
+}

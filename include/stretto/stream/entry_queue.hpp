@@ -4,12 +4,13 @@
 //
 //     push(x):  t7 t8 t9  full      block: refused, ask again     drop_newest: refused
 //                                   drop_oldest: t8 t9 t10        coalesce: t7 t8 t10 = merge(t9, x)
-// Items change places with what the ring holds, so the pusher gets back an object that was used before. Who drops isn't
-// told here: tickets that never come to the first stage are those that were superseded. Cost: no memory but the ring's.
-// The caller holds a lock.
+// Items change places with what the ring holds, so the pusher gets back an object that was used before; what is trivially
+// copyable is copied. Who is dropped isn't told here: tickets that never come to the first stage were superseded.
+// Cost: no memory but the ring's. The caller holds a lock.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,8 +57,12 @@ class entry_queue {
       ++first_;
     }
     place& p = at(last_++);
-    using std::swap;
-    swap(p.value, item);
+    if constexpr (std::is_trivially_copyable_v<In>) {
+      p.value = item;
+    } else {
+      using std::swap;
+      swap(p.value, item);
+    }
     p.number = next_++, p.pushed = now, p.until = until, p.cancelled = false;
     most_ = size() > most_ ? size() : most_;
     return taken::yes;

@@ -49,16 +49,16 @@ inline std::string to_table(const stream_report& r) {
     out += row;
   };
   const auto n = [](std::int64_t v) { return static_cast<long long>(v); };
-  add("items    pushed %lld  done %lld  superseded %lld  late %lld  cancelled %lld  failed %lld  refused %lld\n", n(r.pushed), n(r.done), n(r.superseded), n(r.late), n(r.cancelled),
+  add(R"(items    pushed %lld  done %lld  superseded %lld  late %lld  cancelled %lld  failed %lld  refused %lld)" "\n", n(r.pushed), n(r.done), n(r.superseded), n(r.late), n(r.cancelled),
       n(r.failed), n(r.refused));
-  add("rate     %.1f a second\n", r.rate());
-  add("%-8s %9s %9s %9s %9s\n", "ms", "p50", "p90", "p99", "max");
+  add(R"(rate     %.1f a second)" "\n", r.rate());
+  add(R"(%-8s %9s %9s %9s %9s)" "\n", "ms", "p50", "p90", "p99", "max");
   const auto times = [&](const char* name, int number, const histogram& h) {
     char head[32];
     if (number < 0) std::snprintf(head, sizeof head, "%s", name);
     else std::snprintf(head, sizeof head, "%s %d", name, number);
     const auto ms = [&](double share) { return static_cast<double>(h.quantile(share)) * 1e-6; };
-    add("%-8s %9.3f %9.3f %9.3f %9.3f\n", head, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
+    add(R"(%-8s %9.3f %9.3f %9.3f %9.3f)" "\n", head, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
   };
   times("whole", -1, r.whole);
   times("entry", -1, r.entry);
