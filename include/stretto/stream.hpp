@@ -4,4 +4,5 @@
 #pragma once
 
 #include <stretto/run.hpp>
+#include <stretto/stream/requests.hpp>
 #include <stretto/stream/stream.hpp>

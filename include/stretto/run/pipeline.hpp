@@ -114,6 +114,8 @@ class pipeline {
     return ask(order, 1, false, true, &calls);
   }
 
+  /// Whether an order was bound with keeps_carry.
+  bool keeps_carry(int order) const { return orders_[static_cast<std::size_t>(order)]->keeps_carry; }
   Transport& transport() { return transport_; }
   /// Calls look(row, layer) with a layer of the model; from the end where the number is below 0.
   template <class Look>
