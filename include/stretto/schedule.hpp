@@ -17,6 +17,7 @@
 #include <stretto/schedule/one_f_one_b.hpp>
 #include <stretto/schedule/one_f_one_b_split.hpp>
 #include <stretto/schedule/one_f_one_b_v.hpp>
+#include <stretto/schedule/service_of.hpp>
 #include <stretto/schedule/zb_h1.hpp>
 #include <stretto/schedule/zb_h2.hpp>
 #include <stretto/schedule/zb_v.hpp>

@@ -7,7 +7,7 @@ set(STRETTO_FLOORS
     host=2 cuda=2
     stage=3 transport=3
     run=4 parallel=4
-    model=5 train=5 planner=5 elastic=5)
+    model=5 train=5 planner=5 elastic=5 stream=5)
 
 # Rooms on one floor that may see each other, from>to.
 set(STRETTO_NEIGHBOURS

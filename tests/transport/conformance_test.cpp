@@ -33,7 +33,7 @@ std::string listed(const std::vector<std::string>& faults) {
 }
 
 enum class lie {
-  crosses_boxes, forges_identities, changes_a_message, loses_a_message, throws_in_put, hands_out_twice, is_late, gives_no_object_up, names_no_rank, hides_failure, fails_slowly,
+  crosses_boxes, forges_identities, loses_marks, changes_a_message, loses_a_message, throws_in_put, hands_out_twice, is_late, gives_no_object_up, names_no_rank, hides_failure, fails_slowly,
   keeps_the_last_error, rings_nobody, sees_no_progress, attends_to_nothing, sleeps_badly, gives_up_dozing, adds_as_they_come, forgets_the_host, forgets_steps, opens_the_barrier
 };
 
@@ -66,6 +66,7 @@ class liar : public threads {
   parcel take(channel& c, const message_id& id, auto&& say) try {
     parcel p = threads::take(c, id, say);
     p.id.step += lie_ == lie::forges_identities && id.step == 5;
+    if (lie_ == lie::loses_marks) p.id.mark = 0;
     return p;
   } catch (const error&) {
     if (lie_ == lie::names_no_rank) throw error("stretto: something took too long");
@@ -205,6 +206,7 @@ TEST_CASE("a transport that breaks a promise of messages is told which") {
   trial t;
   t.accuse(lie::crosses_boxes, "a message arrived with other contents");
   t.accuse(lie::forges_identities, "take gave another message than was asked for, or no identity");
+  t.accuse(lie::loses_marks, "a message arrived without its mark");
   t.accuse(lie::changes_a_message, "a message was lost or came out of turn where a channel has few objects");
   t.accuse(lie::loses_a_message, "a ring of messages ended in an error: stretto: rank ");
   t.accuse(lie::throws_in_put, "sending from all ranks to all ended in an error: stretto: the trap");

@@ -19,6 +19,7 @@
 #include <stretto/run/board.hpp>
 #include <stretto/run/flow_maker.hpp>
 #include <stretto/run/recorder.hpp>
+#include <stretto/run/service.hpp>
 #include <stretto/run/stage_run.hpp>
 #include <stretto/run/step_rule.hpp>
 #include <stretto/tensor/memory_account.hpp>
@@ -34,6 +35,7 @@ struct step_request {
   int order = 0, round = 0;
   bool clears = true, updates = true, begins = true;
   step_rule rule = {};
+  const service_calls* serves = nullptr;  // not null: the order is walked until they say that the last item has come
 };
 
 /// Notes what a step is asked for. A row of the eight is free by then.
@@ -51,6 +53,7 @@ struct rank_room {
   std::vector<stage_run> stages;             // as in its flow
   std::vector<const bound_stage*> bound;     // likewise
   std::vector<std::vector<void*>> filled;    // by channel and box: what was made and isn't sent yet
+  std::vector<std::vector<std::int32_t>> marks;  // likewise: what goes with it
   std::vector<void*> out;                    // what a pass fills, by place
   std::vector<label> names;                  // of entries, where a profiler is told them
   std::int64_t updates = 0;                  // that this rank has come to
@@ -173,9 +176,9 @@ struct binding {
         for (int n : {bound.values_out, bound.gradients_out}) places = static_cast<std::size_t>(n) + 1 > places ? static_cast<std::size_t>(n) + 1 : places;
       }
       room.out.assign(2 * places, nullptr);
-      room.filled.assign(tables.channels.size(), {});
+      room.filled.assign(tables.channels.size(), {}), room.marks.assign(tables.channels.size(), {});
       for (std::size_t i = 0; i < tables.channels.size(); ++i)
-        if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr);
+        if (tables.channels[i].from == r) room.filled[i].assign(static_cast<std::size_t>(boxes), nullptr), room.marks[i].assign(static_cast<std::size_t>(boxes), 0);
       const naming name(work);
       for (const action& a : work.order(r))
         if (names) room.names.push_back(label(name(a).str()));

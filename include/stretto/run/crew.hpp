@@ -66,7 +66,7 @@ class crew {
   }
   /// Steps that were asked for are run to their end first.
   void stop() {
-    stop_.store(true);
+    if (stop_.exchange(true)) return;
     ring();
     t_.leave(t_.host());
     for (rank_state& r : ranks_)

@@ -96,6 +96,21 @@ class executor {
     if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
     if (times_ != nullptr) last_ = clock_now();
     bool published = false;
+    turn_ = 0, is_last_ = q.serves == nullptr;
+    for (walk(published); !is_last_; walk(published)) {
+      ++turn_;
+      if (times_ != nullptr) notes.begun[kept] = ++last_;  // what the row holds is of the walk before
+    }
+    now_.store(nullptr, std::memory_order_relaxed);
+    if (!published) publish();
+    if (times_ != nullptr) notes.ended[kept] = last_;
+    record_.order.store(nullptr, std::memory_order_relaxed);
+  }
+
+ private:
+  /// Every entry of the list once.
+  void walk(bool& published) {
+    const step_request& q = *q_;
     for (const work_item& item : f_->items) {
       now_.store(&item, std::memory_order_relaxed);
       record_.entry = item.entry;
@@ -105,8 +120,8 @@ class executor {
       }
       switch (item.kind) {
         case work::send: {
-          const range named(how.ranges, name_of_range(item), item.what.micro_batch);
-          each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); });
+          const range named(how_->ranges, name_of_range(item), item.what.micro_batch);
+          each(item.puts, [&](const flow_port& p) { put(p.channel, item.box, filled(p, item), room_->marks[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(item.box)]); });
           break;
         }
         case work::norm:
@@ -125,12 +140,9 @@ class executor {
         times_[item.entry].end = last_ = clock_now();
       }
     }
-    now_.store(nullptr, std::memory_order_relaxed);
-    if (!published) publish();
-    if (times_ != nullptr) notes.ended[kept] = last_;
-    record_.order.store(nullptr, std::memory_order_relaxed);
   }
 
+ public:
   /// What went wrong, with rank, step and action in front.
   error failure(std::string_view why) const {
     text t("stretto: rank ", rank_);
@@ -169,19 +181,21 @@ class executor {
   const char* name_of_range(const work_item& w) const { return room_->names.empty() ? "" : room_->names[static_cast<std::size_t>(w.entry)].letters; }
   std::size_t mark(std::int64_t box) const { return run_->record.mark(q_->index % kept_steps, box); }
 
-  void put(int i, std::int64_t box, void* object) {
+  void*& filled(const flow_port& p, const work_item& w) const { return room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)]; }
+
+  void put(int i, std::int64_t box, void* object, std::int32_t goes_with) {
     if (auto& puts = run_->record.puts[static_cast<std::size_t>(i)]; !puts.empty()) {  // a send begins with it, so it needs no reading of its own
-      puts[mark(box)].bytes = run_->bytes_of[static_cast<std::size_t>(i)](object);
+      puts[mark(box)].bytes = goes_with == 0 ? run_->bytes_of[static_cast<std::size_t>(i)](object) : 0;
       puts[mark(box)].when = last_;
     }
-    t_.put(channel(i), {q_->index, run_->first_channel + i, box}, object, say());
+    t_.put(channel(i), {q_->index + turn_, run_->first_channel + i, box, goes_with}, object, say());
   }
-  const void* take(int i, std::int64_t box) {
-    const message_id id{q_->index, run_->first_channel + i, box};
+  parcel take(int i, std::int64_t box) {
+    const message_id id{q_->index + turn_, run_->first_channel + i, box};
     const parcel p = t_.take(channel(i), id, say());
     if (auto& takes = run_->record.takes[static_cast<std::size_t>(i)]; !takes.empty()) takes[mark(box)] = last_ = clock_now();
     if (!(p.id == id)) throw_wrong(i, id, p.id);
-    return p.object;
+    return p;
   }
   [[noreturn]] void throw_wrong(int i, const message_id& want, const message_id& got) const {
     const channel_plan& c = run_->tables.channels[static_cast<std::size_t>(i)];
@@ -192,11 +206,19 @@ class executor {
   void pass_of(const work_item& w) {
     stage_run& stage = room_->stages[static_cast<std::size_t>(w.stage)];
     const bool forward = w.kind == work::forward, weight_only = w.kind == work::backward_weight;
+    const service_calls* const serves = q_->serves;
+    const std::int64_t number = turn_ * run_->work.micro_batches + w.what.micro_batch;
+    std::int32_t empty = 0;  // not 0: the item isn't worked on, and what is handed on says so
     if (forward || w.goes_back) {
       stage_slot& slot = stage.slot(w.slot);
       if (!weight_only) {
         auto& in = forward ? slot.in : slot.out_gradient;
-        each(w.takes, [&](const flow_port& p) { in[static_cast<std::size_t>(p.place)] = take(p.channel, w.box); });
+        if (serves != nullptr) await(*serves, w.what.stage, number);
+        each(w.takes, [&](const flow_port& p) {
+          const parcel got = take(p.channel, w.box);
+          in[static_cast<std::size_t>(p.place)] = got.object;
+          if (p.place == 0) empty = got.id.mark;
+        });
         room_->out[0] = nullptr;
         each(w.puts, [&](const flow_port& p) { room_->out[static_cast<std::size_t>(p.place)] = t_.fresh(channel(p.channel), say()); });
       }
@@ -207,7 +229,7 @@ class executor {
       context& c = context_;
       c = {};
       c.share = {q_->step, w.what.micro_batch, w.what.slice, run_->work.slices, q_->order, q_->round,
-                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples, q_->index};
+                 (static_cast<std::int64_t>(q_->round) * run_->work.micro_batches + w.what.micro_batch) * how_->samples, q_->index + turn_};
       c.rank = rank_;
       c.stage = w.what.stage;
       c.training = run_->trains;
@@ -218,24 +240,47 @@ class executor {
       c.all_tools = tools_.all();
       const bool whole = w.kind == work::backward;
       const range named(how_->ranges, name_of_range(w), w.what.micro_batch);
+      if (serves != nullptr) {
+        empty = serves->begin(serves->with, w.what.stage, number, empty, c);
+        is_last_ = is_last_ || (empty & service_calls::last) != 0;
+      }
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
-      if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
+      if (forward && serves != nullptr) empty = serve(*serves, stage, w, number, empty);
+      else if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);
       if (weight_only || whole) stage.backward_weight(c, w.slot, w.workspace, w.carry, whole);
       in_layers_ = false;
       record_.layer = 0;
-      if (forward && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
+      if (serves != nullptr) serves->end(serves->with, w.what.stage, number, empty);
+      if (forward && empty == 0 && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
       each(w.puts, [&](const flow_port& p) {
         void* const made = room_->out[static_cast<std::size_t>(p.place)];
         const channel_plan& to = run_->tables.channels[static_cast<std::size_t>(p.channel)];
-        if (to.from == to.to) put(p.channel, w.box, made);  // to another stage of this rank at once; else a send does it
-        else room_->filled[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)] = made;
+        if (to.from == to.to) put(p.channel, w.box, made, empty);  // to another stage of this rank at once; else a send does it
+        else filled(p, w) = made, room_->marks[static_cast<std::size_t>(p.channel)][static_cast<std::size_t>(w.box)] = empty;
       });
       each(w.gradients_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(slot.out_gradient[static_cast<std::size_t>(p.place)])); });
     } else if (times_ != nullptr) {
       times_[w.entry].start = last_;
     }
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
+  }
+
+  /// Waits for the next item, however long that takes.
+  void await(const service_calls& calls, int stage, std::int64_t number) {
+    t_.doze(rank_, [&] { return calls.ready(calls.with, stage, number) || t_.failed(); });
+    if (t_.failed()) t_.rethrow();
+  }
+  /// The layers on an item, unless it is empty. Gives the mark that it goes on with.
+  std::int32_t serve(const service_calls& calls, stage_run& stage, const work_item& w, std::int64_t number, std::int32_t empty) {
+    if (empty != 0) return empty;
+    try {
+      stage.forward(context_, w.slot, w.workspace, w.carry, room_->out.data());
+    } catch (const std::exception& e) {
+      empty = calls.threw(calls.with, w.what.stage, number, context_.layer, e.what());
+      if (empty == 0) throw;
+    }
+    return empty;
   }
 
   /// Layers that make something of their weights make it anew.
@@ -345,7 +390,8 @@ class executor {
   rank_room* room_ = nullptr;
   const rank_flow* f_ = nullptr;
   std::atomic<const work_item*> now_ = nullptr;
-  std::int64_t count_ = 0, skipped_ = 0;
+  std::int64_t count_ = 0, skipped_ = 0, turn_ = 0;  // turn_: how often the list was walked in this run
+  bool is_last_ = true;  // this is its last walk
   std::atomic<std::int64_t> ended_ = 0;
   entry_times* times_ = nullptr;
   std::int64_t last_ = 0;  // the moment that was noted last

@@ -111,6 +111,26 @@ class pipeline {
     return ask(order, normalizer, true, false);
   }
 
+  /// Walks an order of forward passes for as long as items come: what a stream does its work by (stream/stream.hpp). 0: the
+  /// order that the pipeline was made with.
+  handle serve(int order, const service_calls& calls) {
+    if (order != 0) known(order);
+    if (orders_[static_cast<std::size_t>(order)]->trains) throw error(text("stretto: order ", order, " is to serve, and it trains; bind one of forward passes, such as service_of(plan)").str());
+    if (!alone_) throw error("stretto: a stream is asked for where the ranks are of several processes or endpoints; serve from one process, over threads");
+    return ask(order, 1, false, true, &calls);
+  }
+
+  /// Whether an order was bound with keeps_carry.
+  bool keeps_carry(int order) const { return orders_[static_cast<std::size_t>(order)]->keeps_carry; }
+  Transport& transport() { return transport_; }
+  /// Calls look(row, layer) with a layer of the model; from the end where the number is below 0.
+  template <class Look>
+  void look_at(int layer, Look&& look) const {
+    with_layer(layer < 0 ? model_.size() + layer : layer, look);
+  }
+  /// Ends the ranks' threads once they have done what they were asked for, or failed. Nothing can be asked for after that.
+  void stop() { crew_.stop(); }
+
   /// What the steps that are asked for from here on update weights with: its rate may change from step to step.
   Optimizer& optimizer() { return optimizer_; }
   /// And what they keep to.
@@ -238,12 +258,8 @@ class pipeline {
       crew_.settings = {how_.seed, how_.samples, how_.clip, how_.skips, how_.skipped, how_.record, how_.ranges, {}};
       make_layers(order);
       orders_.push_back(make_binding(order));
-      if (!alone_) {
-        const detail::clock_offset clock = detail::measure_clock(transport_, static_cast<std::int64_t>(transport_.opened()), [](text& t) { t.add("the other ranks to be bound"); });
-        crew_.record.offset = clock.offset, crew_.record.uncertainty = clock.uncertainty;
-      } else {
-        crew_.record.uncertainty = 0;
-      }
+      const detail::clock_offset clock = alone_ ? detail::clock_offset{0, 0} : detail::measure_clock(transport_, static_cast<std::int64_t>(transport_.opened()), [](text& t) { t.add("the other ranks to be bound"); });
+      crew_.record.offset = clock.offset, crew_.record.uncertainty = clock.uncertainty;
       crew_.record.bound = origin_;
       crew_.record.add(orders_[0]->record, 0);
       crew_.start();
@@ -338,7 +354,7 @@ class pipeline {
     if (rounds_ > 0 && rule_.most_loss < none) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
   }
 
-  handle ask(int order, double normalizer, bool updates, bool begins = true) {
+  handle ask(int order, double normalizer, bool updates, bool begins = true, const service_calls* serves = nullptr) {
     if (!(normalizer > 0 || normalizer < 0) || normalizer - normalizer != 0)
       throw error("stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
     check_rule();
@@ -350,7 +366,7 @@ class pipeline {
     if (number == 0) crew_.settings.feeds = {feeds_.data(), static_cast<std::int64_t>(feeds_.size())};
     const bool trains = b.trains && order == 0;
     const detail::step_request what{.index = b.asked, .step = trained_, .normalizer = normalizer, .order = order, .round = trains ? rounds_ : 0,
-                                    .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins, .rule = rule_};
+                                    .clears = trains ? rounds_ == 0 : b.trains, .updates = updates, .begins = begins, .rule = rule_, .serves = serves};
     detail::note_step(b.record.steps[b.asked % detail::kept_steps], what, number + 1);
     b.requests[b.asked++ % detail::kept_steps] = what;
     if (trains) rounds_ = updates ? 0 : rounds_ + 1, begun_scale_ = rule_.loss_scale;

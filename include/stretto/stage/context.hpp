@@ -106,6 +106,8 @@ class context {
   bool again = false;      ///< a forward that is done once more because nothing was kept of the first
   double normalizer = 1;   ///< the loss is the last layer's sum divided by this
   std::uint32_t seed = 0;
+  void* entered = nullptr;  ///< of a stream: what comes in, where the first layer finds it
+  void* leaving = nullptr;  ///< and where the last one puts what goes out
 
   /// The numbers of this layer for one sample of the micro-batch.
   random_stream random(std::int64_t sample) const {

@@ -184,6 +184,8 @@ class layer_sequence {
                 "stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double");
 
  public:
+  using first_layer = typename ends::first;
+  using last_layer = typename ends::last;
   /// Whether every layer can do its backward in two halves.
   static constexpr bool splits = (Recipes::splits && ...);
 

@@ -9,6 +9,7 @@
 // is busy. Cost: two deadlines and some ten thousand messages.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -48,7 +49,6 @@ class conformance_run {
     collectives();
     return faults_;
   }
-
  private:
   using made = decltype(std::declval<Make&>()());
   using type = std::remove_cvref_t<decltype(*std::declval<made&>())>;
@@ -58,9 +58,7 @@ class conformance_run {
   static void quiet(text& t) { t.add("a message of the conformance suite"); }
   void fault(const std::string& f) {
     const std::lock_guard lock(mutex_);
-    for (const std::string& old : faults_)
-      if (old == f) return;
-    faults_.push_back(f);
+    if (std::find(faults_.begin(), faults_.end(), f) == faults_.end()) faults_.push_back(f);
   }
   void expect(bool holds, const char* f) {
     if (!holds) fault(f);
@@ -138,7 +136,7 @@ class conformance_run {
             auto* o = static_cast<test_object*>(t->fresh(*channels[static_cast<std::size_t>(c)], quiet));
             expect(o->users.fetch_add(1) == 0 || apart, "fresh gave an object that is in use");
             for (std::int64_t i = 0; i < 8; ++i) o->numbers[i] = ((step * 1000 + c) * 1000 + box) * 10 + i;
-            t->put(*channels[static_cast<std::size_t>(c)], {step, c, box}, o, quiet);
+            t->put(*channels[static_cast<std::size_t>(c)], {step, c, box, static_cast<std::int32_t>((step + box) % 3)}, o, quiet);
           }
         for (std::int64_t box : order(r + 100, step))
           for (int from = 0; from < ranks_; ++from) {
@@ -147,7 +145,9 @@ class conformance_run {
             const parcel p = t->take(*channels[static_cast<std::size_t>(c)], id, quiet);
             auto* o = static_cast<test_object*>(p.object);
             expect(p.id == id, "take gave another message than was asked for, or no identity");
-            for (std::int64_t i = 0; i < 8; ++i) expect(o->numbers[i] == ((step * 1000 + c) * 1000 + box) * 10 + i, "a message arrived with other contents");
+            expect(p.id.mark == (step + box) % 3, "a message arrived without its mark");
+            for (std::int64_t i = 0; i < 8 && p.id.mark == 0; ++i)  // else it need not have come along
+              expect(o->numbers[i] == ((step * 1000 + c) * 1000 + box) * 10 + i, "a message arrived with other contents");
             expect(o->users.fetch_sub(1) == 1 || apart, "an object was handed out while it was in use");
             t->give_back(*channels[static_cast<std::size_t>(c)], o);
           }

@@ -28,7 +28,7 @@ struct letter_head {
   mail_kind kind = mail_kind::message;
   std::uint8_t numbers = 0;
   std::uint8_t apart = 0;                   // runs that follow in letters of their own; their sizes are behind the numbers
-  std::uint8_t empty = 0;                   // the message holds nothing
+  std::uint8_t empty = 0;                   // nobody is to read the object: there is a mark instead, as the one number
 };
 static_assert(sizeof(letter_head) == 24);
 
@@ -70,7 +70,8 @@ inline int seal(unsigned char* letter, letter_head& head, const crossing& w) {
 inline int room_of_letter(const crossing& w) {
   const std::int64_t whole = static_cast<std::int64_t>(sizeof(letter_head)) + w.numbers() * 8 + w.bytes();
   const std::int64_t apart = static_cast<std::int64_t>(sizeof(letter_head)) + w.numbers() * 8 + w.runs() * 8;
-  return static_cast<int>(whole <= letter_size ? (whole > apart ? whole : apart) : letter_size);
+  const std::int64_t mark = static_cast<std::int64_t>(sizeof(letter_head)) + 8, most = whole <= letter_size && whole > apart ? whole : whole <= letter_size ? apart : letter_size;
+  return static_cast<int>(most > mark ? most : mark);
 }
 
 inline const std::int64_t* numbers_of(const unsigned char* letter) { return reinterpret_cast<const std::int64_t*>(letter + sizeof(letter_head)); }

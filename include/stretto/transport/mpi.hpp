@@ -112,7 +112,7 @@ class mpi {
     detail::letter_head head;
     head.step = static_cast<std::uint32_t>(id.step), head.box = static_cast<std::uint32_t>(id.box);
     enclose_credits(head, c.shape.to);
-    c.send(head, object);
+    c.send(head, id.mark, object);
     if (!post_.fits()) look();
   }
   template <class Say>

@@ -77,12 +77,13 @@ class mpi_channel {
     idle_.pop_back();
     return out_[static_cast<std::size_t>(i)].object;
   }
-  void send(letter_head& head, void* object) {
+  void send(letter_head& head, std::int32_t mark, void* object) {
     const int i = place_of(out_, object, last_sent_);
     outgoing& o = out_[static_cast<std::size_t>(i)];
     head.channel = static_cast<std::uint32_t>(number_);
     crossing w;
-    if (head.empty == 0) shape.cross(object, w);
+    if (std::int64_t number = mark; mark != 0) head.empty = 1, w.number(number);
+    else shape.cross(object, w);
     const int bytes = seal(o.letter.get(), head, w);
     sending_.push_back(i);
     ++under_way_;
@@ -109,6 +110,7 @@ class mpi_channel {
     in.id = {step_ = whole_step(head.step, step_), number_, head.box};
     try {
       if (head.empty == 0) fill(in, sheet, head, from, runs);
+      else in.id.mark = static_cast<std::int32_t>(numbers_of(sheet)[0]);
     } catch (const error& e) {
       in.trouble = text("a message from rank ", shape.from, " can't be taken in: ", e.what());
     }

@@ -39,7 +39,7 @@ class recorded : public Transport {
   void put(channel& c, const message_id& id, void* object, Say&& say) {
     if (c.shape.from != c.shape.to) {
       count& n = at(c.shape.from, c.shape.to);
-      const std::int64_t bytes = c.shape.bytes != nullptr ? c.shape.bytes(object) : 0;
+      const std::int64_t bytes = c.shape.bytes != nullptr && id.mark == 0 ? c.shape.bytes(object) : 0;
       ++n.messages;
       n.bytes += bytes;
       if (keeps_) logs_[static_cast<std::size_t>(c.shape.from)].all.push_back({id, c.shape.from, c.shape.to, bytes});

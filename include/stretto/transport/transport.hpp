@@ -7,7 +7,8 @@
 //     channel     fresh ─► the sender fills it ─► put ═══ a message ═══► take ─► the receiver uses it ─► give_back
 //     gathering   segment ─► a rank fills its own ─► publish ═══════════► gathered ─► from(rank): everybody's
 // A message is known by (step, channel, box): a channel has messages of one kind from one stage to one other, a box is a
-// micro-batch and slice. take gives the identity that came with the object, and the executor compares it with its own.
+// micro-batch and slice. take gives the identity that came with the object, and the executor compares it with its own. A
+// mark travels with it: where it isn't 0 the object says nothing, and a transport that copies needn't copy it.
 // Threads: rank r calls with its own number; whoever asks for steps waits as host().
 #pragma once
 
@@ -27,7 +28,8 @@ struct message_id {
   std::int64_t step = 0;
   std::int64_t channel = 0;
   std::int64_t box = 0;
-  friend bool operator==(const message_id&, const message_id&) = default;
+  std::int32_t mark = 0;  ///< no part of the identity; not 0 where nobody is to read the object
+  friend bool operator==(const message_id& a, const message_id& b) { return a.step == b.step && a.channel == b.channel && a.box == b.box; }
 };
 
 /// What take gives.

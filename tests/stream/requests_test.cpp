@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "catch.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <stretto/model.hpp>
+#include <stretto/stream.hpp>
+
+using namespace stretto;
+
+namespace {
+
+transformer_shape tiny() {
+  transformer_shape s = llama_shape(2, 24, 6, 2, 20, 17, 24);
+  s.samples = 1, s.sequence = 5, s.deviation = 0.3;
+  return s;
+}
+struct wish {
+  std::vector<std::int32_t> prompt;
+  request_options how;
+};
+std::vector<wish> wishes() {
+  std::vector<wish> all;
+  for (int i = 0; i < 11; ++i) {
+    wish w;
+    for (int k = 0; k < 1 + i * 5 % 13; ++k) w.prompt.push_back((7 * i + 3 * k) % 17);
+    w.how = {.most = 1 + i * 4 % 11, .stop = i % 3 == 2 ? 4 : -1, .temperature = i % 2 * 0.8, .seed = static_cast<std::uint32_t>(i)};
+    all.push_back(w);
+  }
+  return all;
+}
+
+/// What each request gets, in the order of tickets, "!" behind one that ended without a token.
+std::map<std::int64_t, std::string> texts_of(const std::vector<wish>& all, int ranks, int slots, bool one_by_one, const std::vector<std::int64_t>& cancelled = {}, std::int64_t* together = nullptr) {
+  requests r({.entry = 3, .sequence = tiny().sequence, .positions = tiny().positions});
+  std::map<std::int64_t, std::string> texts;
+  std::map<std::int64_t, std::int64_t> next;
+  std::atomic<int> ended = 0;
+  const plan order = make_plan(forward_only{}, {.ranks = ranks, .micro_batches = 1});
+  const auto model = transformer<host::device, float>(tiny(), {.seed = 3, .queue = {.most = host::isa::portable}, .watcher = {requests::look<float>, &r}});
+  pipeline p(model, even_cut(layer_costs(tiny()), ranks), order);
+  p.feed<std::int32_t>("tokens", [&](const data_share& d) { return r.read(d); });
+  p.feed<std::int32_t>("labels", [](const data_share&) { return view<const std::int32_t>{}; });
+  const auto runs = r.serve(p, p.bind(service_of(order, slots - 1), {.keeps_carry = true}), [&](const written& w) {
+    if (w.what == outcome::done && w.index != next[w.request.number]++) texts[w.request.number] += "?";
+    texts[w.request.number] += w.what == outcome::done ? std::to_string(w.token) + " " : "!";
+    if (w.last) ++ended;
+  });
+  int n = 0;
+  for (const wish& w : all) {
+    r.push({w.prompt.data(), static_cast<std::int64_t>(w.prompt.size())}, w.how);
+    ++n;
+    while (one_by_one && ended < n) std::this_thread::yield();
+    for (std::int64_t c : cancelled)
+      if (c == n - 1) r.cancel({c});
+  }
+  r.finish();
+  const requests_report report = r.report();
+  CHECK((report.pushed == n && report.ended == n && ended == n));
+  CHECK(report.first.count() + report.next.count() == report.tokens);
+  if (together != nullptr) *together = report.most_together;
+  return texts;
+}
+
+}  // namespace
+
+TEST_CASE("a request gets the tokens that it gets alone, whoever joins and leaves beside it") {
+  const auto all = wishes();
+  std::int64_t most = 0;
+  const auto alone = texts_of(all, 1, 1, true, {}, &most);
+  CHECK(most == 1);
+  REQUIRE(alone.size() == all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string& t = alone.at(static_cast<std::int64_t>(i));
+    const auto tokens = std::count(t.begin(), t.end(), ' ');
+    CHECK((tokens == all[i].how.most || (all[i].how.stop == 4 && t.substr(t.size() - 2) == "4 ")));
+  }
+  for (int ranks : {1, 2, 3})
+    for (int slots : {1, 2, 4}) {
+      CAPTURE(ranks, slots);
+      CHECK(texts_of(all, ranks, slots, false, {}, &most) == alone);
+      CHECK(most <= slots);
+    }
+}
+
+TEST_CASE("a cancelled request ends, and the others don't notice") {
+  const auto all = wishes();
+  const auto alone = texts_of(all, 1, 1, true);
+  const auto some = texts_of(all, 2, 2, false, {4, 10});
+  for (const auto& [n, t] : alone) {
+    if (n != 4 && n != 10) CHECK(some.at(n) == t);
+    else CHECK((some.at(n) == t || (some.at(n).back() == '!' && t.find(some.at(n).substr(0, some.at(n).size() - 1)) == 0)));
+  }
+}
+
+TEST_CASE("what requests can't do is said") {
+  CHECK_THROWS_WITH(requests({.sequence = 4, .positions = 3}), "stretto: requests_options::entry or sequence is below 1, or positions below sequence; give those of the model");
+  requests r({.sequence = 5, .positions = 24});
+  const std::vector<std::int32_t> prompt(20, 1);
+  const view<const std::int32_t> whole{prompt.data(), 20};
+  CHECK_THROWS_WITH(r.push(whole), "stretto: a request is pushed before serve(); give requests a pipeline first");
+  transformer_shape s = tiny();
+  s.samples = 2;
+  const plan order = make_plan(forward_only{}, {.ranks = 1, .micro_batches = 1});
+  pipeline p(transformer<host::device, float>(s, {.watcher = {requests::look<float>, &r}}), even_cut(layer_costs(s), 1), order, sgd{}, {.samples = 2});
+  p.feed<std::int32_t>("tokens", [&](const data_share& d) { return r.read(d); });
+  p.feed<std::int32_t>("labels", [](const data_share&) { return view<const std::int32_t>{}; });
+  const int sliced = p.bind(make_plan(forward_only{}, {.ranks = 1, .micro_batches = 1, .slices = 2}), {.keeps_carry = true});
+  CHECK_THROWS_WITH(r.serve(p, sliced, [](const written&) {}), "stretto: a request's turns come whole and all make one way, and the plan has 1 routes and 2 slices; serve by service_of(plan)");
+  CHECK_THROWS_WITH(r.serve(p, p.bind(service_of(order, 0)), [](const written&) {}), "stretto: order 2 is to write texts, and keeps nothing between runs; bind it with {.keeps_carry = true}");
+  std::vector<outcome> seen;
+  {
+    const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [&](const written& w) { seen.push_back(w.what); });
+    CHECK_THROWS_WITH(r.serve(p, 1, [](const written&) {}), "stretto: requests serve already; make another for another pipeline");
+    CHECK_THROWS_WITH(r.push(whole), "stretto: a request has a prompt of 20 tokens and asks for 16, and a text has up to 24; give at least one of each, and ask for fewer");
+    r.push({prompt.data(), 3}, {.most = 2});  // of which a micro-batch of two samples makes nothing
+    r.finish();
+    CHECK_THROWS_WITH(r.push({prompt.data(), 3}), "stretto: a request is pushed behind finish(); push before");
+  }
+  CHECK(seen == std::vector<outcome>{outcome::failed});
+}
