@@ -78,6 +78,7 @@ macro(stretto_need_test_tools)
   stretto_need(OPTIONAL libbenchmark-dev "the benchmarks" FILE ${benchmark})
   stretto_need(OPTIONAL libopenblas-dev "the test of host/blas.hpp" FILE /usr/include/cblas.h /usr/include/*/cblas.h
                /usr/include/openblas/cblas.h /usr/local/include/cblas.h)
+  stretto_need(OPTIONAL libeigen3-dev "the example of Eigen" FILE /usr/include/eigen3/Eigen/Dense /usr/local/include/eigen3/Eigen/Dense)
   stretto_need(OPTIONAL clang "the static, compile-fail and fuzz tests with clang++" PROGRAM clang++)
   stretto_need(OPTIONAL libclang-rt-dev "the fuzz tests" FILE /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*
                /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer.a /usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-*
