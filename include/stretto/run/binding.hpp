@@ -228,7 +228,7 @@ struct binding {
       const channel_plan& p = tables.channels[c];
       for (std::int64_t box = 0; box < boxes && p.from != p.to; ++box) {
         const std::size_t at = kept * static_cast<std::size_t>(boxes) + static_cast<std::size_t>(box);
-        if (puts[c][at] == 0) continue;
+        if (puts[c][at] == 0 && takes[c][at] == 0) continue;  // of a message to or from elsewhere one is known
         out.messages.push_back({p.from, p.to, p.from_stage, p.to_stage, static_cast<int>(box / work.slices), static_cast<int>(box % work.slices), p.forward,
                                 seconds(puts[c][at]), seconds(takes[c][at])});
       }

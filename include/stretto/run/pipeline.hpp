@@ -10,6 +10,7 @@
 //     const int e = p.bind(make_plan(forward_only{}, …));    another order: p.run(e, normalizer).loss() evaluates
 //     p.run(w); p.go_on(w);                                  goes on with what layers carry, where w keeps it
 //     p.rebind(other_plan);                                  trains by another order from here on
+//     p.calibrate(recordings)                                what passes and messages cost, for order_choice.hpp
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
 // One thread asks for steps and results; the ranks run on threads of their own.
@@ -18,11 +19,14 @@
 
 #include <limits>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <vector>
 
 #include <stretto/run/agreement.hpp>
+#include <stretto/run/calibration.hpp>
 #include <stretto/run/crew.hpp>
+#include <stretto/run/gather_recordings.hpp>
 #include <stretto/run/optimizer.hpp>
 #include <stretto/run/options.hpp>
 #include <stretto/transport/threads.hpp>
@@ -115,6 +119,25 @@ class pipeline {
     if (rounds_ > 0) throw error("stretto: rebind is asked for between accumulate and step; end the step first");
     orders_[0] = bind_or_tell(order);
     ++generation_;
+  }
+
+  /// What recorded steps of the order that is trained by say of passes and messages; asked of all ranks, which get the same.
+  calibration calibrate(const std::vector<recording>& recorded) {
+    finish();
+    const plan_view program = orders_[0]->work;
+    if (alone_) return stretto::calibrate(program, recorded);
+    for (const recording& one : recorded) detail::must_fit(program, one);
+    return stretto::calibrate(program, detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); }));
+  }
+
+  /// Why rebind wouldn't take an order; empty where it would.
+  std::string refuses(const plan_view& order) const {
+    try {
+      check_order(order);
+    } catch (const error& e) {
+      return e.what();
+    }
+    return {};
   }
 
   /// Waits until all steps that were asked for have ended.
@@ -269,13 +292,17 @@ class pipeline {
       if (!p.name.empty()) parameters_.push_back(p);
   }
 
-  std::unique_ptr<binding> make_binding(const plan_view& order, bool keeps_carry = false) {
+  void check_order(const plan_view& order) const {
     if (order.stages != cut_.stages() || order.ranks != transport_.ranks())
       throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
                        "; give a plan of the same cut").str());
     require(check(order));
     check_routes(order, model_, cut_, links_.first_trained);
     if (!how_.merged_backward) check_splits(order, model_);
+  }
+
+  std::unique_ptr<binding> make_binding(const plan_view& order, bool keeps_carry = false) {
+    check_order(order);
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || how_.skips || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
