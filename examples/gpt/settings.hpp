@@ -51,6 +51,7 @@ struct settings {
     stretto::all_schedules::each([&]<class S>(S s) {
       if (!std::is_same_v<S, stretto::forward_only>) schedules.emplace_back(s.name);
     });
+    schedules.emplace_back("auto");
     a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
     a.add("dtype", dtype, "of activations and of the weights in products; those of 16 bits have masters of fp32, and fp16 a scale of the loss", {.choices = {"fp32", "bf16", "fp16"}});
     a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
@@ -60,7 +61,7 @@ struct settings {
     a.add("vocabulary", vocabulary, "tokens: bytes, and pairs learned from the text", {.least = 257, .most = 65536});
     a.add("sequence", sequence, "tokens of a sample", {.unit = "tokens", .least = 1, .most = 1 << 20});
     a.add("dropout", dropout, "share that is dropped", {.least = 0, .most = 0.99});
-    a.add("schedule", schedule, "order of the passes", {.choices = schedules});
+    a.add("schedule", schedule, "order of the passes; auto: 1f1b, or interleaved_1f1b with several chunks, for the first steps, then the fastest by what they measured that holds as much and has the same bits", {.choices = schedules});
     a.add("ranks", ranks, "of the pipeline, one thread each", {.least = 1, .most = 256});
     a.add("micro-batches", micro_batches, "of a step", {.least = 1, .most = 4096});
     a.add("chunks", chunks, "stages of each rank; 0: as many as the schedule wants", {.least = 0, .most = 64});
@@ -104,10 +105,14 @@ struct settings {
     return {.kind = stretto::rate_kind_of(schedule_of_rates), .rate = rate, .warmup = warmup, .steps = steps > warmup ? steps : warmup + 1, .final_fraction = final_fraction};
   }
   /// The plan that was asked for.
-  stretto::plan order() const {
+  stretto::plan order() const { return order_of(!measures() ? schedule : chunks > 1 ? "interleaved_1f1b" : "1f1b"); }
+  /// Whether the order is chosen when some steps were measured.
+  bool measures() const { return schedule == "auto"; }
+  /// The plan of a schedule of that name.
+  stretto::plan order_of(std::string_view name) const {
     stretto::plan made;
     stretto::all_schedules::each([&]<class S>(S s) {
-      if (schedule != s.name) return;
+      if (name != s.name) return;
       int v = chunks;
       if (v == 0 || (v == 1 && !fits(s, 1))) v = fits(s, 1) ? 1 : 2;
       made = stretto::make_plan(s, {.ranks = ranks, .micro_batches = micro_batches, .chunks = v});

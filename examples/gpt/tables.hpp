@@ -56,6 +56,30 @@ std::string measured_table(const dry_report& d, const Pipeline& p) {
   return t;
 }
 
+/// An order with its whole backward passes in halves, one behind the other: it shows what each of them takes.
+inline plan order_of_halves(const plan_view& whole) {
+  return rewritten(whole, [](int, const view<const action>& list, auto&& put) {
+    for (const action& a : list) {
+      if (a.pass == pass::backward) put(action::backward_input(a.stage, a.micro_batch, a.slice)), put(action::backward_weight(a.stage, a.micro_batch, a.slice));
+      else put(a);
+    }
+  });
+}
+
+/// What was measured, and which order goes on.
+inline std::string chosen_words(const order_choice& c, const calibration& seen) {
+  const auto of = [&](int i) -> const judged_order& { return c.all[static_cast<std::size_t>(i)]; };
+  const int other = c.changes() ? 0 : c.fastest;
+  char words[400];
+  std::snprintf(words, sizeof words, "measured    %d steps, %.1f ms each, with a noise of %.1f %%; goes on with %s: %.1f ms foretold", seen.steps, 1e3 * seen.span, 100 * seen.noise, of(c.taken).name.c_str(), 1e3 * of(c.taken).step);
+  std::string line = words;
+  if (other != c.taken) {
+    std::snprintf(words, sizeof words, ", and %.1f by %s, where a change must gain %.1f %%", 1e3 * of(other).step, of(other).name.c_str(), 100 * c.threshold);
+    line += words;
+  }
+  return line + "\n";
+}
+
 /// Steps of other schedules with the costs that were measured: a table for people.
 inline std::string schedule_table(const settings& how, const std::vector<double>& by_layer, double seconds_per_operation) {
   std::string t = "schedule         chunks         step    bubble  most micro-batches held\n";

@@ -62,7 +62,7 @@ int train(settings how) {
   if (how.texts > how.samples * how.micro_batches)
     throw error(text("stretto: gpt is to write ", how.texts, " texts at once, and a step has ", how.samples * how.micro_batches, " samples; ask for as many at most").str());
   const rate_schedule rates = how.rates();
-  const plan order = how.order();
+  plan order = how.order();
   const host::queue_options queue{.threads = how.threads};
 
   // Data: files of tokens, or the project's own text.
@@ -123,7 +123,7 @@ int train(settings how) {
   const costs guess = foretold_costs(by_layer, stages, 0.8 * roof);
   const std::int64_t tokens = how.micro_batches * shape.rows();
   std::printf("model       %s, %s parameters, %d layers in %d stages\n", how.family.c_str(), grouped(parameter_count(shape)).c_str(), model.size(), order.stages);
-  std::printf("plan        %s, %d ranks, %d micro-batches of %lld samples: %s tokens a step\n", how.schedule.c_str(), order.ranks, order.micro_batches, static_cast<long long>(how.samples), grouped(tokens).c_str());
+  std::printf("plan        %s, %d ranks, %d micro-batches of %lld samples: %s tokens a step\n", how.measures() ? "auto" : how.schedule.c_str(), order.ranks, order.micro_batches, static_cast<long long>(how.samples), grouped(tokens).c_str());
   std::printf("\nmemory, foretold\n%s\n", memory_table(memory).c_str());
   const double foretold_step = simulate(order, guess).makespan;
   std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
@@ -174,6 +174,24 @@ int train(settings how) {
     all.state.set("loader", data.state((step - first) * taken.step_samples).to_text());
     saves.save(step, all);
   };
+  // Whole backward passes are measured by the order that it begins with, and their halves by another; then the best goes on.
+  constexpr std::int64_t warm = 1, of_each = 3;
+  std::vector<recording> measured_steps;
+  calibration figures;
+  const auto choose = [&](std::int64_t done) {
+    if (!how.measures() || done > warm + 2 * of_each) return;
+    const plan split = order_of_halves(order);
+    if (done == warm + of_each) {
+      figures = p.calibrate(measured_steps), measured_steps.clear();
+      p.rebind(split);
+    }
+    if (done != warm + 2 * of_each) return;
+    figures.add(p.calibrate(measured_steps)), measured_steps.clear();
+    const order_choice best = best_order(order, orders_like(order, all_schedules()), figures, {.refuses = [&](const plan_view& o) { return p.refuses(o); }});
+    std::printf("%s", chosen_words(best, figures).c_str());
+    order = copied(best.order);
+    p.rebind(order);
+  };
   double spent = 0;
   for (std::int64_t step = first; step < how.steps; ++step) {
     p.optimizer().rate = rates(step);
@@ -185,6 +203,7 @@ int train(settings how) {
     r.seconds = now() - begin, r.tokens = tokens, r.tokens_per_second = static_cast<double>(tokens) / r.seconds;
     r.flops = operations * r.tokens_per_second, r.share_of_roof = share_of_peak(r.flops / how.ranks, roof * how.threads);
     const recording seen = h.measured();
+    if (how.measures() && step - first >= warm) measured_steps.push_back(seen);
     const plan_view program = p.steps();
     double busiest = 0, idle = 0;
     for (int k = 0, entry = 0; k < program.ranks; ++k) {
@@ -213,7 +232,10 @@ int train(settings how) {
       std::printf("validation  %.4f\n", validations.back().loss);
     }
     if (how.save > 0 && (step + 1) % how.save == 0 && step + 1 < how.steps) save(step + 1);
-    if (step + 1 < how.steps) continue;
+    if (step + 1 < how.steps) {
+      choose(step + 1 - first);
+      continue;
+    }
     save(how.steps);
     if (how.trace || how.html) {
       const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), seen), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), seen);

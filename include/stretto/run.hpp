@@ -7,6 +7,7 @@
 
 #include <stretto/run/dry_run.hpp>
 #include <stretto/run/make_pipeline.hpp>
+#include <stretto/run/order_choice.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/schedule.hpp>
 #include <stretto/stage/cut.hpp>

@@ -61,6 +61,26 @@ class crew {
       if (t_.local(r)) work(r, rank(r));
   }
 
+  const bound_stage& stage_of(int rank, int stage) const {
+    for (const bound_stage& s : this->rank(rank).stages)
+      if (s.stage == stage) return s;
+    throw error(text("stretto: the plan lets rank ", rank, " do stage ", stage, ", which another plan gave to other ranks; bind plans with the same owners").str(), {.rank = rank, .stage = stage});
+  }
+
+  /// A layer of this process, or one that is made to be looked at.
+  template <class Model, class Look>
+  void with_layer(const Model& model, int layer, Look&& look) const {
+    for (int r = 0; r < t_.ranks(); ++r)
+      for (const bound_stage& s : rank(r).stages) {
+        const int k = layer - s.first_layer;
+        if (k >= 0 && k < static_cast<int>(s.layers.size())) return look(*s.rows[static_cast<std::size_t>(k)], s.layers[static_cast<std::size_t>(k)]);
+      }
+    void (*drop)(void*) = nullptr;
+    void* made = model.make(layer, &drop);
+    look(model.row(layer), made);
+    drop(made);
+  }
+
   void start() {
     each_local([this](int r, rank_state& state) { state.thread = std::thread([this, r] { work_on(r); }); });
   }

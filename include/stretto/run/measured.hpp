@@ -87,7 +87,7 @@ inline void time_messages(timeline& t, const recording& r, double first) {
     const drawn_action &from = t.actions[static_cast<std::size_t>(m.from)], &to = t.actions[static_cast<std::size_t>(m.to)];
     const key wanted{from.stage, to.stage, to.micro_batch, to.slice, from.pass == pass::forward};
     const auto found = std::lower_bound(by_key.begin(), by_key.end(), wanted, [](const auto& a, const key& b) { return a.first < b; });
-    if (found == by_key.end() || found->first != wanted) continue;
+    if (found == by_key.end() || found->first != wanted || found->second->put == 0 || found->second->taken == 0) continue;
     m.sent = found->second->put - first;
     m.taken = found->second->taken - first;
   }

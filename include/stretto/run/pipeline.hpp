@@ -11,6 +11,7 @@
 //     p.run(w); p.go_on(w);                                  goes on with what layers carry, where w keeps it
 //     p.rebind(other_plan);                                  trains by another order from here on
 //     p.dump("run");                                         logs of what each rank does, for stretto-explain
+//     p.calibrate(recordings)                                what passes and messages cost, for order_choice.hpp
 // Binding makes the layers, the slots and the channels, compares what the ranks are bound to, and checks the program under
 // the transport's link model. There is no barrier between steps: step() comes back at once, and asking for the loss waits.
 // One thread asks for steps and results; the ranks run on threads of their own.
@@ -25,8 +26,10 @@
 #include <vector>
 
 #include <stretto/run/agreement.hpp>
+#include <stretto/run/calibration.hpp>
 #include <stretto/run/clock_offset.hpp>
 #include <stretto/run/crew.hpp>
+#include <stretto/run/gather_recordings.hpp>
 #include <stretto/run/optimizer.hpp>
 #include <stretto/run/options.hpp>
 #include <stretto/transport/threads.hpp>
@@ -144,6 +147,25 @@ class pipeline {
     crew_.record.add(other->record, 0);
     orders_[0] = std::move(other);
     ++generation_;
+  }
+
+  /// What recorded steps of the order that is trained by say of passes and messages; asked of all ranks, which get the same.
+  calibration calibrate(const std::vector<recording>& recorded) {
+    finish();
+    const plan_view program = orders_[0]->work;
+    if (alone_) return stretto::calibrate(program, recorded);
+    for (const recording& one : recorded) detail::must_fit(program, one);
+    return stretto::calibrate(program, detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); }));
+  }
+
+  /// Why rebind wouldn't take an order; empty where it would.
+  std::string refuses(const plan_view& order) const {
+    try {
+      check_order(order);
+    } catch (const error& e) {
+      return e.what();
+    }
+    return {};
   }
 
   /// Waits until all steps that were asked for have ended.
@@ -306,58 +328,32 @@ class pipeline {
       if (!p.name.empty()) parameters_.push_back(p);
   }
 
-  std::unique_ptr<binding> make_binding(const plan_view& order, bool keeps_carry = false) {
+  void check_order(const plan_view& order) const {
     if (order.stages != cut_.stages() || order.ranks != transport_.ranks())
       throw error(text("stretto: a plan of ", order.ranks, " ranks and ", order.stages, " stages is bound to a pipeline of ", transport_.ranks(), " and ", cut_.stages(),
                        "; give a plan of the same cut").str());
     require(check(order));
     check_routes(order, model_, cut_, links_.first_trained);
     if (!how_.merged_backward) check_splits(order, model_);
+  }
+
+  std::unique_ptr<binding> make_binding(const plan_view& order, bool keeps_carry = false) {
+    check_order(order);
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || how_.skips || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
     detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
     const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
-    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return stage_of(r, s); }, [&](int l, auto&& look) { with_layer(l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
+    b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return crew_.stage_of(r, s); }, [&](int l, auto&& look) { crew_.with_layer(model_, l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
     b->open_board(board_, label(text("board ", number, " ", bound_).str()), memory_of);
     ++bound_;
     return b;
   }
 
-  const detail::bound_stage& stage_of(int rank, int stage) const {
-    for (const detail::bound_stage& s : crew_.rank(rank).stages)
-      if (s.stage == stage) return s;
-    throw error(text("stretto: the plan lets rank ", rank, " do stage ", stage, ", which another plan gave to other ranks; bind plans with the same owners").str(), {.rank = rank, .stage = stage});
-  }
-
-  /// A layer of this process, or one that is made to be looked at.
-  template <class Look>
-  void with_layer(int layer, Look&& look) const {
-    for (int r = 0; r < transport_.ranks(); ++r)
-      for (const detail::bound_stage& s : crew_.rank(r).stages) {
-        const int k = layer - s.first_layer;
-        if (k >= 0 && k < static_cast<int>(s.layers.size())) return look(*s.rows[static_cast<std::size_t>(k)], s.layers[static_cast<std::size_t>(k)]);
-      }
-    void (*drop)(void*) = nullptr;
-    void* made = model_.make(layer, &drop);
-    look(model_.row(layer), made);
-    drop(made);
-  }
-
-  void check_rule() const {
-    constexpr double none = std::numeric_limits<double>::infinity();
-    if (!(rule_.loss_scale > 0) || !detail::is_finite(rule_.loss_scale) || !detail::is_finite(1 / rule_.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
-    if (rule_.most_norm != rule_.most_norm || rule_.most_loss != rule_.most_loss) throw error("stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
-    if (!how_.skips && (rule_.most_norm < none || rule_.most_loss < none))
-      throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
-    if (rounds_ > 0 && !(rule_.loss_scale == begun_scale_)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
-    if (rounds_ > 0 && rule_.most_loss < none) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
-  }
-
   handle ask(int order, double normalizer, bool updates, bool begins = true, const service_calls* serves = nullptr) {
     if (!(normalizer > 0 || normalizer < 0) || normalizer - normalizer != 0)
       throw error("stretto: the normalizer of a step is 0 or no finite number; give what the sum of the last layer is divided by");
-    check_rule();
+    detail::check_rule(rule_, how_.skips, rounds_, begun_scale_);
     const std::int64_t number = crew_.asked();
     crew_.make_way();
     binding& b = *orders_[static_cast<std::size_t>(order)];

@@ -11,6 +11,8 @@
 
 #include <limits>
 
+#include <stretto/core/error.hpp>
+
 namespace stretto::inline v0 {
 
 struct step_rule {
@@ -22,6 +24,17 @@ struct step_rule {
 namespace detail {
 
 constexpr bool is_finite(double x) { return x - x == 0; }
+
+/// Throws stretto::error for a rule that a step can't keep to. `rounds`: runs whose gradients are gathered, by which scale.
+inline void check_rule(const step_rule& rule, bool skips, int rounds, double begun_scale) {
+  constexpr double none = std::numeric_limits<double>::infinity();
+  if (!(rule.loss_scale > 0) || !is_finite(rule.loss_scale) || !is_finite(1 / rule.loss_scale)) throw error("stretto: step_rule::loss_scale isn't above 0 and finite, or its inverse isn't; correct it");
+  if (rule.most_norm != rule.most_norm || rule.most_loss != rule.most_loss) throw error("stretto: step_rule::most_norm or most_loss is no number; give a limit, or infinity for none");
+  if (!skips && (rule.most_norm < none || rule.most_loss < none))
+    throw error("stretto: step_rule limits norm or loss, and the pipeline skips no steps; set pipeline_options::skips");
+  if (rounds > 0 && !(rule.loss_scale == begun_scale)) throw error("stretto: step_rule::loss_scale changes between accumulate and step, whose gradients are added up; change it after the step");
+  if (rounds > 0 && rule.most_loss < none) throw error("stretto: step_rule::most_loss is of a step over several runs, and only the last one's loss would be judged; limit the norm");
+}
 
 }  // namespace detail
 
