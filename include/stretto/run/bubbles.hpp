@@ -52,7 +52,7 @@ inline std::string padded_left(std::string word, std::size_t width) { return wor
 
 /// @post of each measured rank: work + update + idle.sum() is makespan, but for rounding.
 inline bubble_report bubbles_of(const plan_view& program, const recording& r) {
-  const timeline measured = make_timeline(program, r), foretold = make_timeline(program, mean_costs(program, r));
+  const timeline measured = make_timeline(program, r), foretold = make_timeline(program, mean_costs(program, r), holding(0, 0, 0));
   bubble_report out;
   out.makespan = measured.makespan, out.foretold_makespan = foretold.makespan;
   out.measured = detail::bubbles_in(measured, program), out.foretold = detail::bubbles_in(foretold, program);

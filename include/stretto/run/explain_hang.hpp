@@ -7,7 +7,8 @@
 // A rank that waits says for whom: by the edges of its program, and by which messages it has taken. Following that from rank
 // to rank ends where nobody waits: at a rank without a log, in a layer, or not asked for the step; at a message that was put
 // and not taken, or passed over; or where it began, in a cycle. Where there are several such ends, the oldest counts. What
-// is shorter than `patience`, or than ten times what such a pass has taken before, is no hang: a healthy run has none.
+// is shorter than `patience`, or than ten times what such a pass has taken before (or `patience`, if it is the first), is no
+// hang: a healthy run has none.
 // Cost: O(entries) a rank that waits.
 #pragma once
 
@@ -137,7 +138,8 @@ class hang_finder {
     const logged_entry& t = step->times[static_cast<std::size_t>(s.entry)];
     s.since = t.start > 0 ? t.start : t.wait > 0 ? t.wait : s.since;
     if (t.start > 0) {
-      s.usual = usually(l, o, s.what) * 10 > seconds(l.clock - s.since);
+      const double before = usually(l, o, s.what);
+      s.usual = 10 * (before > 0 ? before : patience_) > seconds(l.clock - s.since);
       return;
     }
     if (s.what.kind == role::send) return look_at_send(r, o, *step, s);
