@@ -37,7 +37,7 @@ struct settings {
   // Files.
   std::string data, validation, pairs, out = "out/gpt";
   std::int64_t save = 0, report = 1;
-  bool resume = false, anew = false, trace = false, html = false, dry_run = false;
+  bool resume = false, anew = false, trace = false, html = false, dry_run = false, logs = true;
   // Writing.
   std::string prompt = "A pipeline";
   int letters = 160;
@@ -62,7 +62,7 @@ struct settings {
     a.add("sequence", sequence, "tokens of a sample", {.unit = "tokens", .least = 1, .most = 1 << 20});
     a.add("dropout", dropout, "share that is dropped", {.least = 0, .most = 0.99});
     a.add("schedule", schedule, "order of the passes; auto: 1f1b, or interleaved_1f1b with several chunks, for the first steps, then the fastest by what they measured that holds as much and has the same bits", {.choices = schedules});
-    a.add("ranks", ranks, "of the pipeline, one thread each", {.least = 1, .most = 256});
+    a.add("ranks", ranks, "of the pipeline, one thread each; gpt_mpi: as many as processes", {.least = 1, .most = 256});
     a.add("micro-batches", micro_batches, "of a step", {.least = 1, .most = 4096});
     a.add("chunks", chunks, "stages of each rank; 0: as many as the schedule wants", {.least = 0, .most = 64});
     a.add("samples", samples, "of a micro-batch", {.least = 1, .most = 4096});
@@ -87,6 +87,7 @@ struct settings {
     a.add("anew", anew, "begins anew where the folder has a run, whose checkpoints go");
     a.add("trace", trace, "writes the last step as trace.json, for Perfetto");
     a.add("html", html, "writes report.html and timeline.html");
+    a.add("logs", logs, "where a run fails, each rank leaves run.rank<r>.log, for stretto-explain");
     a.add("dry-run", dry_run, "plan, memory and predicted time of a step; trains nothing");
     a.add("prompt", prompt, "what the model writes on from, at the end");
     a.add("letters", letters, "how many tokens it writes; 0: none", {.unit = "tokens", .least = 0, .most = 100000});

@@ -44,11 +44,10 @@ inline std::string memory_table(const dry_report& d) {
 }
 
 /// The same beside what each rank has really asked for.
-template <class Pipeline>
-std::string measured_table(const dry_report& d, const Pipeline& p) {
+inline std::string measured_table(const dry_report& d, const std::vector<double>& by_rank) {
   std::string t = "rank       foretold     measured\n";
   for (std::size_t r = 0; r < d.ranks.size(); ++r) {
-    const auto foretold = static_cast<double>(d.ranks[r].memory()), measured = static_cast<double>(p.memory(static_cast<int>(r)).most());
+    const auto foretold = static_cast<double>(d.ranks[r].memory()), measured = by_rank[r];
     char words[100];
     std::snprintf(words, sizeof words, "%4d  %9.1f MiB %8.1f MiB  %+.1f %%\n", static_cast<int>(r), foretold / (1 << 20), measured / (1 << 20), 100 * (measured / foretold - 1));
     t += words;

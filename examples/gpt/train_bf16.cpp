@@ -3,6 +3,9 @@
 
 namespace gpt {
 
-int train_bf16(const settings& how) { return train<stretto::bf16>(how); }
+int train_bf16(const settings& how) {
+  as_threads ranks;
+  return train<stretto::bf16>(how, ranks);
+}
 
 }  // namespace gpt

@@ -3,6 +3,9 @@
 
 namespace gpt {
 
-int train_fp16(const settings& how) { return train<stretto::fp16>(how); }
+int train_fp16(const settings& how) {
+  as_threads ranks;
+  return train<stretto::fp16>(how, ranks);
+}
 
 }  // namespace gpt

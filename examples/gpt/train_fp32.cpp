@@ -3,6 +3,9 @@
 
 namespace gpt {
 
-int train_fp32(const settings& how) { return train<float>(how); }
+int train_fp32(const settings& how) {
+  as_threads ranks;
+  return train<float>(how, ranks);
+}
 
 }  // namespace gpt

@@ -27,6 +27,7 @@
 #include <stretto/train/sinks.hpp>
 #include <stretto/train/token_feed.hpp>
 
+#include "ranks.hpp"
 #include "settings.hpp"
 #include "tables.hpp"
 #include "writing.hpp"
@@ -55,8 +56,8 @@ double product_rate(const host::queue_options& o) {
   return 2.0 * n * n * n / best;
 }
 
-template <class T>
-int train(settings how) {
+template <class T, class Ranks>
+int train(settings how, Ranks& ranks) {
   const transformer_shape shape = how.shape();
   shape.validate();
   if (how.texts > how.samples * how.micro_batches)
@@ -68,14 +69,15 @@ int train(settings how) {
   // Data: files of tokens, or the project's own text.
   if (how.out.empty()) how.out = ".";
   const auto folder = [&](const char* file) { return how.out + "/" + file; };
-  if (!how.dry_run) stretto::detail::make_folders(folder(""));
+  if (!how.dry_run && ranks.speaks()) stretto::detail::make_folders(folder(""));
   if (how.data.empty() && !how.dry_run) {
     make_tokens_options o{.sources = {STRETTO_TEXT "/docs", STRETTO_TEXT "/include", STRETTO_TEXT "/README.md"}, .output = folder("text"), .vocabulary = how.vocabulary, .validation = 0.05};
-    const made_tokens made = make_tokens(o);
+    const made_tokens made = ranks.speaks() ? make_tokens(o) : made_tokens{};
     how.data = folder("text_train.bin"), how.validation = folder("text_val.bin");
     if (how.pairs.empty() && how.vocabulary > 257) how.pairs = folder("text.pairs");
     std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
   }
+  ranks.meet();  // so that what was made is there
   if (const std::size_t end = how.data.rfind("_train.bin"); how.pairs.empty() && end != std::string::npos && end + 10 == how.data.size())
     if (const std::string beside = how.data.substr(0, end) + ".pairs"; path_exists(beside)) how.pairs = beside;
   if (how.letters > 0 && how.pairs.empty() && how.vocabulary > 257 && !how.data.empty() && !how.dry_run)
@@ -102,7 +104,8 @@ int train(settings how) {
     if (path_exists(folder("gpt.conf"))) std::fputs(changes_of(read_file(folder("gpt.conf"), 1 << 20), how.words).c_str(), stdout);
   }
   if (begun) std::printf("goes on     from step %lld, with %lld to come\n", static_cast<long long>(first), static_cast<long long>((std::max)(how.steps - first, std::int64_t{0})));
-  if (!how.dry_run) replace_file(folder("gpt.conf"), how.words);
+  ranks.meet();  // all have read what stands there
+  if (!how.dry_run && ranks.speaks()) replace_file(folder("gpt.conf"), how.words);
   std::int64_t skipped = 0;
   constexpr bool scaled = std::is_same_v<T, fp16>;
   loss_scale scale;
@@ -129,14 +132,14 @@ int train(settings how) {
   std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
   if (how.dry_run) return 0;
 
-  pipeline p(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = true, .skipped = skipped, .record = true});
+  auto p = ranks.bind(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = true, .skipped = skipped, .dump = how.logs ? folder("run") : std::string()});
   int evaluation = 0;
   std::string memory_seen;
   const auto contents = [&] {  // weights, and what the optimizer keeps beside them
     return checkpoint_contents{.weights = entries_of(p.parameters()), .optimizer = state_entries_of(p.parameters())};
   };
   if (begun) {
-    begun->load(contents());
+    ranks.load(*begun, contents());
     p.weights_changed();
     data.restore(loader_state::from_text(begun->state().at("loader").string()));
   }
@@ -159,9 +162,11 @@ int train(settings how) {
   // Training.
   reports out;
   out.add("console", console_sink(stdout, how.report));
-  out.add("steps.jsonl", jsonl_sink(folder("steps.jsonl"), first));
-  out.add("steps.csv", csv_sink(folder("steps.csv"), first));
-  out.add("tensorboard", tensorboard_sink(folder("board"), first));
+  if (ranks.speaks()) {
+    out.add("steps.jsonl", jsonl_sink(folder("steps.jsonl"), first));
+    out.add("steps.csv", csv_sink(folder("steps.csv"), first));
+    out.add("tensorboard", tensorboard_sink(folder("board"), first));
+  }
   std::vector<loss_point> losses, validations;
   decoder_shape counted{.parameters = parameter_count(shape), .layers = how.layers, .width = how.width, .heads = how.heads, .groups = shape.groups(), .hidden = shape.inner(), .gated = shape.gated,
                         .vocabulary = how.vocabulary, .sequence = how.sequence};
@@ -172,7 +177,7 @@ int train(settings how) {
     all.state.set("skipped", skipped);
     if (scaled) all.state.set("loss_scale", scale.scale).set("good_steps", scale.good);
     all.state.set("loader", data.state((step - first) * taken.step_samples).to_text());
-    saves.save(step, all);
+    ranks.save(saves, step, all);
   };
   // Whole backward passes are measured by the order that it begins with, and their halves by another; then the best goes on.
   constexpr std::int64_t warm = 1, of_each = 3;
@@ -205,10 +210,15 @@ int train(settings how) {
     const recording seen = h.measured();
     if (how.measures() && step - first >= warm) measured_steps.push_back(seen);
     const plan_view program = p.steps();
-    double busiest = 0, idle = 0;
+    std::vector<double> works(static_cast<std::size_t>(how.ranks)), memories(works);
     for (int k = 0, entry = 0; k < program.ranks; ++k) {
-      double work = 0;
-      for (int i = 0; i < program.order(k).count; ++i, ++entry) work += seen.ends[static_cast<std::size_t>(entry)] - seen.starts[static_cast<std::size_t>(entry)];
+      for (int i = 0; i < program.order(k).count; ++i, ++entry) works[static_cast<std::size_t>(k)] += seen.ends[static_cast<std::size_t>(entry)] - seen.starts[static_cast<std::size_t>(entry)];
+      if (ranks.local(k)) memories[static_cast<std::size_t>(k)] = static_cast<double>(p.memory(k).most());
+    }
+    ranks.gather(works), ranks.gather(memories);
+    double busiest = 0, idle = 0;
+    for (int k = 0; k < how.ranks; ++k) {
+      const double work = works[static_cast<std::size_t>(k)];
       if (work > busiest) busiest = work, r.slowest_rank = k;
       idle += 1 - work / r.seconds;
     }
@@ -222,9 +232,9 @@ int train(settings how) {
       if (scale.hopeless()) throw error(text("stretto: gpt has skipped ", scale.bad, " steps in a row, and the scale of its loss is as small as it may be; lower the rate, or take bf16").str());
     }
     for (int k = 0; k < order.ranks; ++k)
-      if (p.memory(k).most() > r.memory_bytes) r.memory_bytes = p.memory(k).most(), r.memory_rank = k;
+      if (const auto most = static_cast<std::int64_t>(memories[static_cast<std::size_t>(k)]); most > r.memory_bytes) r.memory_bytes = most, r.memory_rank = k;
     out(r);
-    if (step == first) std::printf("\nmemory, measured\n%s\n", (memory_seen = measured_table(memory, p)).c_str());
+    if (step == first) std::printf("\nmemory, measured\n%s\n", (memory_seen = measured_table(memory, memories)).c_str());
     losses.push_back({static_cast<double>(step + 1), r.loss});
     if (how.evaluate > 0 && ((step + 1) % how.evaluate == 0 || step + 1 == how.steps)) {
       if (evaluation == 0) evaluation = p.bind(forward_of(order));
@@ -238,14 +248,16 @@ int train(settings how) {
     }
     save(how.steps);
     if (how.trace || how.html) {
-      const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), seen), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), seen);
+      const recording of_all = p.of_all_ranks({seen}).front();
+      if (!ranks.speaks()) continue;
+      const timeline foretold = make_timeline(p.steps(), mean_costs(p.steps(), of_all), holding(), {.unit = "s"}), measured = make_timeline(p.steps(), of_all);
       if (how.trace) replace_file(folder("trace.json"), std::string(to_trace(foretold, &measured)));
       if (how.html) {
         replace_file(folder("timeline.html"), std::string(to_html(foretold, &measured)));
         const double average = spent / (std::max)(1.0, static_cast<double>(how.steps - first - 1));
         double all = 0, done = 0;
         for (double c : by_layer) all += c;
-        for (std::size_t i = 0; i < seen.ends.size(); ++i) done += seen.ends[i] - seen.starts[i];
+        for (std::size_t i = 0; i < of_all.ends.size(); ++i) done += of_all.ends[i] - of_all.starts[i];
         const auto plain = [](const std::string& s) {
           std::string escaped;
           stretto::detail::put_xml(escaped, s);
@@ -254,7 +266,7 @@ int train(settings how) {
         std::vector<page_section> parts{{"Loss", loss_svg(losses, validations)}};
         char words[240];
         std::snprintf(words, sizeof words, "<p>The last step: foretold from the mean cost of each pass (%.1f ms), then as it was measured (%.1f ms). A step took %.1f ms on average.</p>",
-                      1e3 * simulate(p.steps(), mean_costs(p.steps(), seen)).makespan, 1e3 * r.seconds, 1e3 * average);
+                      1e3 * simulate(p.steps(), mean_costs(p.steps(), of_all)).makespan, 1e3 * r.seconds, 1e3 * average);
         parts.push_back({"Timeline", words + svg_image(to_svg(foretold, {.width = 1200}), "the simulated step") + svg_image(to_svg(measured, {.width = 1200}), "the measured step")});
         parts.push_back({"Memory by rank, foretold", plain(memory_table(memory))});
         parts.push_back({"Memory by rank, measured", plain(memory_seen)});
@@ -269,7 +281,9 @@ int train(settings how) {
     const std::vector<std::int32_t> prompt = tokens_of.encode(how.prompt.empty() ? "\n" : how.prompt);
     const int together = (how.texts + how.samples - 1) / how.samples;  // micro-batches
     const plan turns = forward_of(order, together);
-    double seconds = text_writer.write(p, p.bind(turns, {.keeps_carry = true}), true, together, prompt, how.letters);
+    const route_view hops = plan_view(turns).route(0);
+    const int draws = hops.rank_of(hops.last());  // the rank that is shown logits
+    double seconds = text_writer.write(p, p.bind(turns, {.keeps_carry = true}), true, together, prompt, how.letters, ranks, draws);
     std::vector<std::vector<std::int32_t>> written;
     for (int n = 0; n < how.texts; ++n) written.push_back(text_writer.text(n));
     for (const auto& t : written) std::printf("\n%s\n", tokens_of.decode({t.data(), static_cast<std::int64_t>(t.size())}).c_str());
@@ -281,7 +295,7 @@ int train(settings how) {
     std::printf("\n");
     const double kept = say("with keys and values kept");
     if (how.read_again) {
-      seconds = text_writer.write(p, p.bind(turns), false, together, prompt, how.letters);
+      seconds = text_writer.write(p, p.bind(turns), false, together, prompt, how.letters, ranks, draws);
       bool same = true;
       for (int n = 0; n < how.texts; ++n) same = same && written[static_cast<std::size_t>(n)] == text_writer.text(n);
       const double read = say("with the window read again for each token");

@@ -30,9 +30,9 @@ class writer {
   bool asks(const stretto::data_share& d) const { return d.order == order_; }
 
   /// Writes so many tokens behind the prompt of each text. With `keeps`, by an order that keeps carries; else each turn reads
-  /// the window again. Gives the seconds that it took.
-  template <class Pipeline>
-  double write(Pipeline& p, int order, bool keeps, int micro_batches, const std::vector<std::int32_t>& prompt, int letters) {
+  /// the window again. Gives the seconds that it took. Where ranks are processes, rank `draws` tells the others what it drew, turn by turn.
+  template <class Pipeline, class Ranks>
+  double write(Pipeline& p, int order, bool keeps, int micro_batches, const std::vector<std::int32_t>& prompt, int letters, Ranks& ranks, int draws) {
     order_ = order, keeps_ = keeps, stopped_ = false;
     batches_.assign(static_cast<std::size_t>(micro_batches), {});
     for (batch& b : batches_) b.texts.assign(static_cast<std::size_t>(samples_), prompt);
@@ -43,6 +43,7 @@ class writer {
         const bool anew = advance(held, i == 0 ? static_cast<std::int64_t>(prompt.size()) : 1);
         if (anew || !keeps) p.run(order);
         else p.go_on(order);
+        if (Ranks::apart) p.finish(), tell(ranks, draws);
       }
       p.finish();
     } catch (...) {
@@ -99,6 +100,20 @@ class writer {
     const bool begins = held == 0, full = held + fresh > sequence_;
     held = full ? sequence_ - sequence_ / 2 + (begins || sequence_ == 1 ? 0 : 1) : held + fresh;
     return begins || full;
+  }
+  /// All processes get the last token of each text.
+  template <class Ranks>
+  void tell(Ranks& ranks, int draws) {
+    std::vector<std::int32_t> drawn;
+    for (const batch& b : batches_)
+      for (const auto& t : b.texts) drawn.push_back(t.back());
+    ranks.broadcast(drawn, draws);
+    auto next = drawn.begin();
+    for (batch& b : batches_)
+      for (auto& t : b.texts) {
+        if (!ranks.local(draws)) t.push_back(*next);
+        ++next;
+      }
   }
   void stop() {
     const std::lock_guard lock(mutex_);

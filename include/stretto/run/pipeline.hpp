@@ -149,14 +149,16 @@ class pipeline {
     ++generation_;
   }
 
-  /// What recorded steps of the order that is trained by say of passes and messages; asked of all ranks, which get the same.
-  calibration calibrate(const std::vector<recording>& recorded) {
+  /// Recorded steps of the order that is trained by, with the times of all ranks; asked of all ranks, which get the same.
+  std::vector<recording> of_all_ranks(const std::vector<recording>& recorded) {
     finish();
+    if (alone_) return recorded;
     const plan_view program = orders_[0]->work;
-    if (alone_) return stretto::calibrate(program, recorded);
     for (const recording& one : recorded) detail::must_fit(program, one);
-    return stretto::calibrate(program, detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); }));
+    return detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); });
   }
+  /// What they say of passes and messages; likewise.
+  calibration calibrate(const std::vector<recording>& recorded) { return stretto::calibrate(orders_[0]->work, of_all_ranks(recorded)); }
 
   /// Why rebind wouldn't take an order; empty where it would.
   std::string refuses(const plan_view& order) const {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "processes.hpp"
+#include "training.hpp"
+
+namespace gpt {
+
+int train_fp16(const settings& how) {
+  as_processes ranks(processes());
+  return train<stretto::fp16>(how, ranks);
+}
+
+}  // namespace gpt

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the programs gpt and gpt_mpi have in common: reading options, and saying what went wrong.
+#pragma once
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include <stretto/run/dump.hpp>
+
+#include "settings.hpp"
+
+namespace gpt {
+
+int train_fp32(const settings& how);
+int train_bf16(const settings& how);
+int train_fp16(const settings& how);
+
+/// `prepare` is called with the settings before the command line is read, and once more after a file; `check` when all is read.
+template <class Prepare, class Check>
+int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& check) {
+  try {
+    settings how;
+    prepare(how);
+    stretto::arguments a(name, "Trains a decoder model over the ranks of a pipeline.");
+    how.declare(a);
+    if (!a.read(argc, argv)) return std::fputs(a.help().c_str(), stdout), 0;
+    if (const std::string kept = how.out + "/gpt.conf"; how.resume && std::filesystem::exists(kept)) {  // what the run was told before
+      a.read_file(kept);
+      prepare(how);
+      a.read(argc, argv);
+    }
+    check(how);
+    std::fputs(a.table().c_str(), stdout);
+    how.words = a.config();
+    std::printf("\n");
+    if (how.logs) stretto::dump_on_signals({SIGTERM, SIGUSR1});
+    return how.dtype == "bf16" ? train_bf16(how) : how.dtype == "fp16" ? train_fp16(how) : train_fp32(how);
+  } catch (const std::bad_alloc&) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "stretto: gpt needs more memory than there is, or than it may have; take fewer layers, a smaller width or vocabulary, or --recompute\n");
+    return 1;
+  } catch (const std::exception& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
+
+}  // namespace gpt
