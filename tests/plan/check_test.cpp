@@ -111,6 +111,15 @@ TEST_CASE("faults of messages, in words") {
         "stretto: deadlock: rank 0 step 2 (0B0) waits for 0RECV_B0, which stands later in its own list; put it behind what it waits for");
 }
 
+TEST_CASE("a message along an edge whose consumer is a fused pass is needless, since nobody waits along it") {
+  draft d;
+  const int row = d.kinds.add(edge{pass::backward, relation::next_hop, pass::forward, "X"});
+  d.order_of = {{action::forward(0, 0), action::backward(0, 0), action{static_cast<pass_id>(row), role::receive, 0, 0, 0, 1}},
+                {action::forward(1, 0), action::backward(1, 0), action{static_cast<pass_id>(row), role::send, 0, 1, 0, 0}}};
+  CHECK(check(make_plan(d), links::buffered).sentence() ==
+        "stretto: needless message: rank 0 step 2 (0RECV_X0) carries no edge between two ranks; take it out");
+}
+
 TEST_CASE("a verdict becomes an error that carries its place") {
   try {
     require(check(make_plan(from_csv("0F0,0F1,0B1,0B0,0B0\n"))));

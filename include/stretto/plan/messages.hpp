@@ -59,6 +59,8 @@ struct message_table {
     if (a.pass >= g.edge_count || g.edges[a.pass].message.empty()) return m;
     const edge& row = g.edges[a.pass];
     if (!g.has(row.consumer) || !g.has(row.producer)) return m;
+    m.wrong = fault::needless_message;  // nobody waits along a row whose consumer is a name for several
+    if (!g.is_node(row.consumer)) return m;
     const bool by_rank = g.passes[row.consumer].by == scope::rank;
     const int consumer = a.kind == role::send ? a.peer : a.stage, producer = a.kind == role::send ? a.stage : a.peer;
     const int behind = row.how == relation::feedback ? 1 : 0;
