@@ -266,13 +266,13 @@ class executor {
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
   }
 
-  /// Waits for the next item, however long that takes.
-  void await(const service_calls& calls, int stage, std::int64_t number) {
+  /// Waits for the next item, however long that takes. Not inlined, so that steps without a stream keep their loop small.
+  [[gnu::noinline]] void await(const service_calls& calls, int stage, std::int64_t number) {
     t_.doze(rank_, [&] { return calls.ready(calls.with, stage, number) || t_.failed(); });
     if (t_.failed()) t_.rethrow();
   }
   /// The layers on an item, unless it is empty. Gives the mark that it goes on with.
-  std::int32_t serve(const service_calls& calls, stage_run& stage, const work_item& w, std::int64_t number, std::int32_t empty) {
+  [[gnu::noinline]] std::int32_t serve(const service_calls& calls, stage_run& stage, const work_item& w, std::int64_t number, std::int32_t empty) {
     if (empty != 0) return empty;
     try {
       stage.forward(context_, w.slot, w.workspace, w.carry, room_->out.data());
