@@ -83,6 +83,9 @@ macro(stretto_need_test_tools)
   stretto_need(OPTIONAL libmpich-dev "the same under MPICH" PROGRAM mpicxx.mpich)
   stretto_need(OPTIONAL mpich "likewise" PROGRAM mpiexec.mpich)
   stretto_need(OPTIONAL libeigen3-dev "the example of Eigen" FILE /usr/include/eigen3/Eigen/Dense /usr/local/include/eigen3/Eigen/Dense)
+  if(STRETTO_LIBTORCH)  # too large to be installed unasked
+    stretto_need(OPTIONAL libtorch-dev "the example of LibTorch" FILE /usr/include/torch/csrc/api/include/torch/torch.h)
+  endif()
   stretto_need(OPTIONAL clang "the static, compile-fail and fuzz tests with clang++" PROGRAM clang++)
   stretto_need(OPTIONAL libclang-rt-dev "the fuzz tests" FILE /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*
                /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer.a /usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-*
