@@ -88,6 +88,8 @@ if(stretto_look_for_MPI)
   unset(CMAKE_MESSAGE_LOG_LEVEL)
   if(MPI_CXX_FOUND)
     set(STRETTO_MPI_FOUND TRUE)
+    # For tests: Open MPI starts processes as root, more than there are cores, and on this machine only, so that it needs no ssh.
+    set(STRETTO_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_plm=isolated)
     # Which one it is, for the names of tests.
     set(STRETTO_MPI_KIND other)
     foreach(dir IN LISTS MPI_CXX_INCLUDE_DIRS)

@@ -129,7 +129,7 @@ class pipeline {
   /// Calls look(row, layer) with a layer of the model; from the end where the number is below 0.
   template <class Look>
   void look_at(int layer, Look&& look) const {
-    with_layer(layer < 0 ? model_.size() + layer : layer, look);
+    crew_.with_layer(model_, layer < 0 ? model_.size() + layer : layer, look);
   }
   /// Ends the ranks' threads once they have done what they were asked for, or failed. Nothing can be asked for after that.
   void stop() { crew_.stop(); }

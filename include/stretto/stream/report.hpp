@@ -44,21 +44,19 @@ struct stream_report {
 inline std::string to_table(const stream_report& r) {
   std::string out;
   char row[200];
-  const auto add = [&](auto... all) {
-    std::snprintf(row, sizeof row, all...);
-    out += row;
-  };
   const auto n = [](std::int64_t v) { return static_cast<long long>(v); };
-  add(R"(items    pushed %lld  done %lld  superseded %lld  late %lld  cancelled %lld  failed %lld  refused %lld)" "\n", n(r.pushed), n(r.done), n(r.superseded), n(r.late), n(r.cancelled),
+  std::snprintf(row, sizeof row, R"(items    pushed %lld  done %lld  superseded %lld  late %lld  cancelled %lld  failed %lld  refused %lld)" "\n", n(r.pushed), n(r.done), n(r.superseded), n(r.late), n(r.cancelled),
       n(r.failed), n(r.refused));
-  add(R"(rate     %.1f a second)" "\n", r.rate());
-  add(R"(%-8s %9s %9s %9s %9s)" "\n", "ms", "p50", "p90", "p99", "max");
+  out += row;
+  std::snprintf(row, sizeof row, R"(rate     %.1f a second)" "\n" R"(%-8s %9s %9s %9s %9s)" "\n", r.rate(), "ms", "p50", "p90", "p99", "max");
+  out += row;
   const auto times = [&](const char* name, int number, const histogram& h) {
     char head[32];
     if (number < 0) std::snprintf(head, sizeof head, "%s", name);
     else std::snprintf(head, sizeof head, "%s %d", name, number);
     const auto ms = [&](double share) { return static_cast<double>(h.quantile(share)) * 1e-6; };
-    add(R"(%-8s %9.3f %9.3f %9.3f %9.3f)" "\n", head, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
+    std::snprintf(row, sizeof row, R"(%-8s %9.3f %9.3f %9.3f %9.3f)" "\n", head, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
+    out += row;
   };
   times("whole", -1, r.whole);
   times("entry", -1, r.entry);
