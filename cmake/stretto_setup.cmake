@@ -8,6 +8,7 @@
 # Of these for the tests:
 #   -DSTRETTO_FUZZ_SECONDS=...   how long each fuzz test runs: 10 by default; the test command takes 60 where it built within 450 s
 #   -DSTRETTO_FUZZ_RUNS=1000000  or how many inputs it tries
+#   -DSTRETTO_LIBTORCH=ON        installs LibTorch (some 200 packages), for examples/22_libtorch.cpp
 #   -DSTRETTO_NIGHTLY=ON         adds what is too slow for every run; a fuzz test tries a million inputs then
 if(CMAKE_VERSION VERSION_LESS 3.21)
   message(FATAL_ERROR "stretto: this script needs CMake 3.21 and this is ${CMAKE_VERSION}; "
@@ -79,6 +80,9 @@ macro(stretto_need_test_tools)
   stretto_need(OPTIONAL libopenblas-dev "the test of host/blas.hpp" FILE /usr/include/cblas.h /usr/include/*/cblas.h
                /usr/include/openblas/cblas.h /usr/local/include/cblas.h)
   stretto_need(OPTIONAL libeigen3-dev "the example of Eigen" FILE /usr/include/eigen3/Eigen/Dense /usr/local/include/eigen3/Eigen/Dense)
+  if(STRETTO_LIBTORCH)  # too large to be installed unasked
+    stretto_need(OPTIONAL libtorch-dev "the example of LibTorch" FILE /usr/include/torch/csrc/api/include/torch/torch.h)
+  endif()
   stretto_need(OPTIONAL clang "the static, compile-fail and fuzz tests with clang++" PROGRAM clang++)
   stretto_need(OPTIONAL libclang-rt-dev "the fuzz tests" FILE /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*
                /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer.a /usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-*

@@ -114,10 +114,10 @@ std::vector<named_order> orders_like(const plan_view& now, Schedules) {
     all.push_back({std::move(name), std::move(p)});
   };
   Schedules::each([&](const auto& s) { offer(s, s.name); });
-  for (int extra = 2; extra <= 4; ++extra) offer(eager_one_f_one_b{.extra = extra}, "eager_1f1b, " + std::to_string(extra) + " further");
+  for (int extra = 2; extra <= 4; ++extra) offer(eager_one_f_one_b{.extra = extra}, std::string("eager_1f1b") + " extra " + std::to_string(extra));
   for (int group = z.ranks + 1; z.chunks > 1 && group <= z.micro_batches && group <= 4 * z.ranks; ++group) {
-    offer(interleaved_one_f_one_b{.group = group}, "interleaved_1f1b, groups of " + std::to_string(group));
-    offer(interleaved_zb{.group = group}, "interleaved_zb, groups of " + std::to_string(group));
+    offer(interleaved_one_f_one_b{.group = group}, std::string("interleaved_1f1b") + " group " + std::to_string(group));
+    offer(interleaved_zb{.group = group}, std::string("interleaved_zb") + " group " + std::to_string(group));
   }
   return all;
 }
@@ -159,21 +159,22 @@ inline order_choice best_order(const plan_view& now, const std::vector<named_ord
   return out;
 }
 
-/// The orders by foretold step, in milliseconds; * marks the one that is taken.
+/// What was foretold of each order, or why it was refused; * marks the one that is taken. Of those that are `assumed`, I and W
+/// are half of a B each.
 inline std::string to_table(const order_choice& c) {
-  std::string t = "  order                             step  held\n";
+  std::string t;
   for (std::size_t i = 0; i < c.all.size(); ++i) {
     const judged_order& j = c.all[i];
-    text row(static_cast<int>(i) == c.taken ? "* " : "  ", std::string_view(j.name));
-    while (row.str().size() < 26) row.add(" ");
-    t += std::string(row.str()) + " ";
+    std::string row = (static_cast<int>(i) == c.taken ? "* " : "  ") + j.name;
+    row.resize((std::max)(row.size() + 1, std::size_t{28}), ' ');
     if (j.refused.empty()) {
-      char words[80];
-      std::snprintf(words, sizeof words, "%8.2f ms %5g%s\n", 1e3 * j.step, j.peak, j.assumed ? "  I and W assumed to be half of B each" : "");
-      t += words;
+      char number[32];
+      std::snprintf(number, sizeof number, "%9.2f", 1e3 * j.step);
+      row += number + std::string(" ms, ") + detail::short_number(j.peak) + " held" + (j.assumed ? ", assumed" : "");
     } else {
-      t += j.refused + "\n";
+      row += j.refused;
     }
+    t += row + "\n";
   }
   return t;
 }
