@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Build:        g++ -std=c++20 -O2 -Iinclude -isystem /usr/include/torch/csrc/api/include examples/22_libtorch.cpp -o libtorch
-//                   -ltorch -ltorch_cpu -lc10 -pthread
+// Build:        g++ -std=c++20 -O2 -Iinclude -isystem /usr/include/torch/csrc/api/include examples/22_libtorch.cpp -ltorch_cpu -lc10
 // Prints:       how the loss of LibTorch modules falls over four ranks; and whether one rank, and LibTorch's own autograd and
 //               optimizer over the whole network without the library, get the same losses and weights to the bit.
 // Change next:  the modules in block_of; the schedule, which may split backward; torch_sgd.
