@@ -8,6 +8,7 @@
 # Of these for the tests:
 #   -DSTRETTO_FUZZ_SECONDS=...   how long each fuzz test runs: 10 by default; the test command takes 60 where it built within 450 s
 #   -DSTRETTO_FUZZ_RUNS=1000000  or how many inputs it tries
+#   -DSTRETTO_LIBTORCH=ON        installs LibTorch (some 200 packages), for examples/22_libtorch.cpp
 #   -DSTRETTO_NIGHTLY=ON         adds what is too slow for every run; a fuzz test tries a million inputs then
 if(CMAKE_VERSION VERSION_LESS 3.21)
   message(FATAL_ERROR "stretto: this script needs CMake 3.21 and this is ${CMAKE_VERSION}; "

@@ -164,6 +164,37 @@ TEST_CASE("recordings of clocks that begin anywhere are put on one") {
   for (std::size_t i = 0; i < right.messages.size(); ++i) CHECK(all[0].messages[i].taken == Approx(right.messages[i].taken));
 }
 
+TEST_CASE("what each rank knows of its own entries and messages is put together on all of them") {
+  const plan p = plan_of(4, 8);
+  const recording right = foretold(p, uneven()), seen = foretold(p, uneven(), 1, {0, 40, -7, 1000});
+  threads t(4, {.deadline = 20});
+  const auto thrown = on_all(4, [&](int r) {
+    endpoint mine(t, r);
+    mine.enter(mine.host());
+    recording own = seen;
+    own.messages.clear();
+    for (int k = 0; k < 4; ++k)
+      for (std::int64_t i = p.rows[k]; i < p.rows[k + 1]; ++i)
+        for (std::vector<double>* times : {&own.waits, &own.starts, &own.ends})
+          if (k != r) (*times)[static_cast<std::size_t>(i)] = 0;
+    for (message_times m : seen.messages) {
+      m.put = m.from == r ? m.put : 0, m.taken = m.to == r ? m.taken : 0;
+      if (m.put != 0 || m.taken != 0) own.messages.push_back(m);
+    }
+    const std::vector<recording> all = detail::gather_recordings(mine, p, {own, own}, 7, [](text& words) { words.add("the others"); });
+    mine.leave(mine.host());
+    if (all.size() != 2 || all[1].messages.size() != right.messages.size()) throw std::runtime_error("something is lost");
+    const auto off = [](double a, double b) { return std::abs(a - b) > 1e-9; };
+    for (std::size_t i = 0; i < right.ends.size(); ++i)
+      if (off(all[1].ends[i], right.ends[i]) || off(all[1].waits[i], right.waits[i])) throw std::runtime_error("another time");
+    double sums[2] = {};
+    for (const message_times& m : all[1].messages) sums[0] += m.taken - m.put;
+    for (const message_times& m : right.messages) sums[1] += m.taken - m.put;
+    if (off(sums[0], sums[1])) throw std::runtime_error("another time under way");
+  });
+  for (const std::string& words : thrown) CHECK(words == "");
+}
+
 TEST_CASE("a run that calibrates and goes on by another order has the bits of one that doesn't") {
   const toy::data data(8);
   const auto run = [&](bool chooses) {

@@ -110,6 +110,74 @@ struct token_end {
 
 }  // namespace
 
+namespace {
+
+using masked = std::tuple<values<float>, std::array<bool, 6>, values<int>>;
+
+struct masked_start {
+  using input = nothing;
+  using output = masked;
+  output make_output() const { return {values<float>(6), {}, values<int>(6)}; }
+  void forward(context& c, const nothing&, masked& out) {
+    auto& [x, on, id] = out;
+    const int m = c.share.micro_batch, n = 3 + m % 4;
+    x.resize(n), id.resize(n);
+    for (int i = 0; i < n; ++i) x[i] = 0.1f * static_cast<float>(i + m), on[static_cast<std::size_t>(i)] = (i + m) % 3 != 0, id[i] = (i * m) % 3;
+  }
+};
+/// x + w[id] x where the mask is on.
+struct masked_scale {
+  using input = masked;
+  using output = masked;
+  std::vector<float> w{0.1f, 0.2f, 0.3f}, g = std::vector<float>(3);
+  output make_output() const { return masked_start().make_output(); }
+  template <class Do>
+  static void each(const masked& in, Do&& act) {
+    for (std::int64_t i = 0; i < std::get<0>(in).size(); ++i)
+      if (std::get<1>(in)[static_cast<std::size_t>(i)]) act(i, static_cast<std::size_t>(std::get<2>(in)[i]));
+  }
+  void forward(context&, const masked& in, masked& out) {
+    wire_traits<masked>::assign(out, in);
+    each(in, [&](std::int64_t i, std::size_t k) { std::get<0>(out)[i] += w[k] * std::get<0>(in)[i]; });
+  }
+  void backward_input(context&, const masked& in, const gradient_of<masked>& dy, gradient_of<masked>& dx) {
+    std::get<0>(dx).assign(std::get<0>(dy));
+    each(in, [&](std::int64_t i, std::size_t k) { std::get<0>(dx)[i] += w[k] * std::get<0>(dy)[i]; });
+  }
+  void backward_weight(context&, const masked& in, const gradient_of<masked>& dy) {
+    each(in, [&](std::int64_t i, std::size_t k) { g[k] += std::get<0>(dy)[i] * std::get<0>(in)[i]; });
+  }
+  void parameters(auto&& visit) { visit("w", w, g); }
+};
+struct masked_end {
+  using input = masked;
+  using output = double;
+  void forward(context&, const masked& in, double& out) {
+    out = 0;
+    masked_scale::each(in, [&](std::int64_t i, std::size_t k) { out += std::abs(static_cast<double>(std::get<0>(in)[i]) - static_cast<double>(k)); });
+  }
+  void backward_input(context&, const masked& in, const double& g, gradient_of<masked>& d) {
+    std::get<0>(d).resize(std::get<0>(in).size());
+    std::get<0>(d).fill(0);
+    masked_scale::each(in, [&](std::int64_t i, std::size_t k) { std::get<0>(d)[i] = static_cast<float>(std::get<0>(in)[i] < static_cast<float>(k) ? -g : g); });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a model of numbers, masks and ids is trained over four ranks to the bits of one") {
+  const auto trained = [](int ranks) {
+    pipeline p(sequential(layer<masked_start>(), repeat<masked_scale>(6), layer<masked_end>()), even_cut(std::vector<double>(8, 1.0), ranks), plan_of(ranks, 8), sgd{.rate = 0.01});
+    std::vector<double> seen;
+    for (int i = 0; i < 6; ++i) seen.push_back(p.step(8).loss());
+    for (const parameter& one : p.parameters()) seen.insert(seen.end(), static_cast<float*>(one.value), static_cast<float*>(one.value) + one.count);
+    return seen;
+  };
+  const std::vector<double> one = trained(1);
+  CHECK(one[5] < one[0]);
+  CHECK(trained(4) == one);
+}
+
 TEST_CASE("numbers, integers and masks cross a boundary together, and only numbers have gradients") {
   recorded<threads> t(3);
   pipeline p(t, sequential(layer<mixed_start>(), layer<mixed_pass>(), layer<mixed_end>()), cut::of({1, 1, 1}), plan_of(3, 4), sgd{.rate = 0});
