@@ -10,6 +10,7 @@
 
 #include <stretto/model/transformer.hpp>
 #include <stretto/run.hpp>
+#include <stretto/run/order_choice.hpp>
 
 #include "settings.hpp"
 

@@ -18,6 +18,7 @@
 #include <stretto/model/transformer.hpp>
 #include <stretto/run.hpp>
 #include <stretto/run/measured.hpp>
+#include <stretto/run/order_choice.hpp>
 #include <stretto/train/checkpoint.hpp>
 #include <stretto/train/loss_page.hpp>
 #include <stretto/train/loss_scale.hpp>

@@ -13,6 +13,7 @@
 #include "run/toy.hpp"
 #include "schedule/sweep.hpp"
 #include <stretto/run.hpp>
+#include <stretto/run/order_choice.hpp>
 
 using namespace stretto;
 

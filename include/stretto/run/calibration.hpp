@@ -21,6 +21,7 @@
 #include <stretto/core/text.hpp>
 #include <stretto/plan/costs.hpp>
 #include <stretto/plan/plan.hpp>
+#include <stretto/run/gather_recordings.hpp>
 #include <stretto/run/recorder.hpp>
 
 namespace stretto::inline v0 {
@@ -51,11 +52,6 @@ inline double quantile(const std::vector<double>& sorted, int quarters) {
   return sorted[(n - 1) * static_cast<std::size_t>(quarters) / 4];
 }
 
-inline void must_fit(const plan_view& program, const recording& one) {
-  if (static_cast<std::int64_t>(one.ends.size()) != program.actions.count)
-    throw error(text("stretto: a calibration for a program of ", program.actions.count, " entries is given a recorded step of ", static_cast<std::int64_t>(one.ends.size()),
-                     "; give steps of that program, which is steps() of their pipeline").str());
-}
 
 }  // namespace detail
 
@@ -171,5 +167,8 @@ inline calibration calibrate(const plan_view& program, const std::vector<recordi
   if (out.span > 0) out.noise = (detail::quantile(spans, 3) - detail::quantile(spans, 1)) / (2 * out.span);
   return out;
 }
+
+/// The same by another name, for pipeline::calibrate.
+inline calibration calibration_of(const plan_view& program, const std::vector<recording>& recorded) { return calibrate(program, recorded); }
 
 }  // namespace stretto::inline v0

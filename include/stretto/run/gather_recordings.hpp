@@ -22,6 +22,12 @@
 
 namespace stretto::inline v0::detail {
 
+inline void must_fit(const plan_view& program, const recording& one) {
+  if (static_cast<std::int64_t>(one.ends.size()) != program.actions.count)
+    throw error(text("stretto: a calibration for a program of ", program.actions.count, " entries is given a recorded step of ", static_cast<std::int64_t>(one.ends.size()),
+                     "; give steps of that program, which is steps() of their pipeline").str());
+}
+
 /// Moves the times of each rank onto the clock of rank 0.
 inline void set_clocks(const plan_view& program, std::vector<recording>& all) {
   const auto ranks = static_cast<std::size_t>(program.ranks);

@@ -26,7 +26,6 @@
 #include <vector>
 
 #include <stretto/run/agreement.hpp>
-#include <stretto/run/calibration.hpp>
 #include <stretto/run/clock_offset.hpp>
 #include <stretto/run/crew.hpp>
 #include <stretto/run/gather_recordings.hpp>
@@ -157,8 +156,9 @@ class pipeline {
     for (const recording& one : recorded) detail::must_fit(program, one);
     return detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); });
   }
-  /// What they say of passes and messages; likewise.
-  calibration calibrate(const std::vector<recording>& recorded) { return stretto::calibrate(orders_[0]->work, of_all_ranks(recorded)); }
+  /// What they say of passes and messages; likewise. For who includes order_choice.hpp, or calibration.hpp.
+  template <class Recorded = std::vector<recording>>
+  auto calibrate(const Recorded& recorded) { return calibration_of(plan_view(orders_[0]->work), Recorded(of_all_ranks(recorded))); }
 
   /// Why rebind wouldn't take an order; empty where it would.
   std::string refuses(const plan_view& order) const {
