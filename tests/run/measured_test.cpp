@@ -12,23 +12,13 @@
 #include <stretto/schedule.hpp>
 
 #include "catch.hpp"
+#include "run/idler.hpp"
 
 using namespace stretto;
 
 namespace {
 
-template <class In, class Out>
-struct idler {
-  using input = In;
-  using output = Out;
-  std::vector<float> w{1}, g{0};
-  void forward(context&, const In&, Out& out) { out = 1; }
-  void backward_input(context&, const In&, const Out&, gradient_of<In>&) {}
-  void backward_weight(context&, const In&, const Out&) {}
-  void parameters(auto&& visit) { visit("w", w, g); }
-};
-
-auto layers() { return sequential(layer<idler<nothing, float>>(), repeat<idler<float, float>>(2), layer<idler<float, double>>()); }
+using idle::layers;
 
 }  // namespace
 

@@ -13,22 +13,12 @@
 #include <stretto/schedule.hpp>
 
 #include "catch.hpp"
+#include "run/idler.hpp"
 #include "schedule/sweep.hpp"
 
 using namespace stretto;
 
 namespace {
-
-template <class In, class Out>
-struct idler {
-  using input = In;
-  using output = Out;
-  std::vector<float> w{1}, g{0};
-  void forward(context&, const In&, Out& out) { out = 1; }
-  void backward_input(context&, const In&, const Out&, gradient_of<In>&) {}
-  void backward_weight(context&, const In&, const Out&) {}
-  void parameters(auto&& visit) { visit("w", w, g); }
-};
 
 /// The logs of a run of three steps on four ranks.
 const std::vector<rank_log>& logs() {
@@ -36,7 +26,7 @@ const std::vector<rank_log>& logs() {
     char name[] = "/tmp/stretto_merge_XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     const std::string prefix = std::string(name) + "/run";
-    pipeline p(sequential(layer<idler<nothing, float>>(), repeat<idler<float, float>>(2), layer<idler<float, double>>()), cut::of({1, 1, 1, 1}),
+    pipeline p(idle::layers(), cut::of({1, 1, 1, 1}),
                make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 6}), sgd{}, {.dump = prefix});
     for (int i = 0; i < 3; ++i) p.step().loss();
     p.dump();
