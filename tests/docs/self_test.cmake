@@ -17,7 +17,8 @@ function(try script about verdict page)
   string(REPLACE "'''" "```" page "${page}")
   file(WRITE "${WORK}/docs/page.md" "${page}")
   execute_process(COMMAND "${CMAKE_COMMAND}" "-DPAGE=${WORK}/docs/page.md" -DNAME=page.md "-DWORK=${WORK}/scratch"
-                          "-DTOOL=${CMAKE_COMMAND}" "-DROOT=${WORK}" -P "${CMAKE_CURRENT_LIST_DIR}/${script}" ${command}
+                          "-DTOOL=${CMAKE_COMMAND}" "-DROOT=${WORK}" "-DNAMES=${WORK}/names.txt"
+                          -P "${CMAKE_CURRENT_LIST_DIR}/${script}" ${command}
                   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   string(REGEX REPLACE "[ \n]+" " " output "${output}")  # CMake wraps what it says
   string(FIND "${output}" "${verdict}" at)
@@ -56,6 +57,11 @@ string(REPEAT "[a](#one-of_two)\n[b](page.md)\n" 10 links)
 try(references.cmake "good links" "" "# One of_two!\n${links}")
 try(references.cmake "a link to no file" "links to lost.md, which isn't there" "# One of_two\n${links}[c](lost.md)\n")
 try(references.cmake "a link to no heading" "links to page.md#three" "# One of_two\n${links}[c](page.md#three)\n")
+
+file(WRITE "${WORK}/names.txt" "run/a rank doesn't come [back]\nplan/orders\n")
+try(names.cmake "good names" "" "`-R '^run/.*rank'`, `-R \"doesn't\"` and `-R 'orders'`\n")
+try(names.cmake "a name of no test" "page.md tells people to run ctest -R '^orders'" "`-R 'orders'`, `-R '^orders'`\n")
+try(names.cmake "a page without names" "only 0 names" "words\n")
 
 # A little project for the page of messages, with sources and page that agree.
 file(WRITE "${WORK}/include/stretto/plan/fault.hpp" "enum class size_name : int { ranks };\n")
