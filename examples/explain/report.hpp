@@ -77,14 +77,18 @@ inline std::string page_of(const stretto::run_log& all, const stretto::merged_st
 inline std::string head_of(const std::vector<stretto::rank_log>& logs, const stretto::run_log& all) {
   std::int64_t worst = 0, moved = 0;
   bool measured = true;
-  for (const stretto::rank_log& log : logs) {
-    worst = std::max(worst, log.uncertainty), measured = measured && log.uncertainty >= 0;
-    moved = std::max(moved, std::abs(all.moved[static_cast<std::size_t>(log.rank)]));
+  int count = 0;
+  for (const stretto::rank_log* const log : stretto::logs_by_rank(logs)) {
+    if (log == nullptr) continue;
+    ++count;
+    worst = std::max(worst, log->uncertainty), measured = measured && log->uncertainty >= 0;
+    moved = std::max(moved, std::abs(all.moved[static_cast<std::size_t>(log->rank)]));
   }
-  std::string out = std::to_string(logs.size()) + " logs of " + std::to_string(all.ranks) + " ranks, " + std::to_string(all.steps.size()) + " steps kept, clocks ";
+  std::string out = std::to_string(count) + " logs of " + std::to_string(all.ranks) + " ranks, " + std::to_string(all.steps.size()) + " steps kept, clocks ";
   out += measured && worst == 0 ? "alike" : measured ? "within " + stretto::detail::lasting(static_cast<double>(worst) * 1e-9) : "not compared";
   if (moved > 0) out += ", put right by messages by up to " + stretto::detail::lasting(static_cast<double>(moved) * 1e-9);
   if (!all.aligned) out += "; messages contradict each other, so times of different ranks can't be compared";
+  if (count < static_cast<int>(logs.size())) out += "; of " + std::to_string(logs.size()) + " logs " + std::to_string(logs.size() - static_cast<std::size_t>(count)) + " are of an earlier run, or older, and left out";
   return out + "\n";
 }
 

@@ -38,7 +38,7 @@ inline void put(std::string_view text) {
 }
 
 [[noreturn]] inline void refuse_file(const std::string& path, int why) {
-  refuse("the file '" + path + "' can't be written (" + std::strerror(why) + "); give -o a place that can");
+  refuse("the file '" + path + "' can't be written (" + std::strerror(why) + "); name a place that can");
 }
 
 /// Writes a file whole or not at all. What is no regular file (a device, a pipe) is written where it is.

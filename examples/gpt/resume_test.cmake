@@ -35,7 +35,7 @@ foreach(file weights optimizer)
 endforeach()
 # The order may be chosen by what the first steps measured: the bits are the same, whatever it was, and when it goes on.
 run(0 ${brief} --ranks 4 --schedule auto --steps 8 --out "${FOLDER}/auto" --rates constant)
-if(NOT out MATCHES "measured    3 steps, [0-9.]+ ms each, with a noise of [0-9.]+ %; goes on with [a-z0-9_, ]+: [0-9.]+ ms foretold")
+if(NOT out MATCHES "measured    3 steps, [0-9.]+ ms each, with a noise of [0-9.]+ %; goes on with [a-z0-9_, ]+: [0-9.]+ ms foretold for its passes")
   message(FATAL_ERROR "stretto: gpt says\n${out}")
 endif()
 run(0 --resume --steps 9 --out "${FOLDER}/auto")

@@ -71,10 +71,10 @@ inline std::string chosen_words(const order_choice& c, const calibration& seen) 
   const auto of = [&](int i) -> const judged_order& { return c.all[static_cast<std::size_t>(i)]; };
   const int other = c.changes() ? 0 : c.fastest;
   char words[400];
-  std::snprintf(words, sizeof words, "measured    %d steps, %.1f ms each, with a noise of %.1f %%; goes on with %s: %.1f ms foretold", seen.steps, 1e3 * seen.span, 100 * seen.noise, of(c.taken).name.c_str(), 1e3 * of(c.taken).step);
+  std::snprintf(words, sizeof words, "measured    %d steps, %.1f ms each, with a noise of %.1f %%; goes on with %s: %.1f ms foretold for its passes", seen.steps, 1e3 * seen.span, 100 * seen.noise, of(c.taken).name.c_str(), 1e3 * of(c.taken).step);
   std::string line = words;
   if (other != c.taken) {
-    std::snprintf(words, sizeof words, ", and %.1f by %s, where a change must gain %.1f %%", 1e3 * of(other).step, of(other).name.c_str(), 100 * c.threshold);
+    std::snprintf(words, sizeof words, ", and %.1f for those of %s, where a change must gain %.1f %%", 1e3 * of(other).step, of(other).name.c_str(), 100 * c.threshold);
     line += words;
   }
   return line + "\n";

@@ -282,9 +282,9 @@ TEST_CASE("a file is written whole or not at all") {
   CHECK(content(path) == "0F0,0B0\n");
   CHECK(shell("stat -c %a " + path).out == "640\n");
   CHECK(shell("test -L " + (here / "link.csv")).status == 0);
-  refused("csv " + small + " -o " + (here / "no/such/place.csv"), "place.csv' can't be written (No such file or directory); give -o a place that can");
+  refused("csv " + small + " -o " + (here / "no/such/place.csv"), "place.csv' can't be written (No such file or directory); name a place that can");
   refused("csv " + small + " -o " + here.path, "can't be written (");
-  refused("csv " + small + " -o /dev/full", "the file '/dev/full' can't be written (No space left on device); give -o a place that can");
+  refused("csv " + small + " -o /dev/full", "the file '/dev/full' can't be written (No space left on device); name a place that can");
   CHECK(printed("csv " + small + " -o /dev/stdout") == printed("csv " + small));
   CHECK(printed("csv " + small + " -o -") == printed("csv " + small));
   refused("csv " + small + " -o", "-o needs a value");

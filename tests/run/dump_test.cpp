@@ -403,6 +403,36 @@ TEST_CASE("where logs go is said by the option, by the environment, or by who as
         "stretto: pipeline_options::dump says where logs go, and record is false, so there is nothing to write; leave record on");
 }
 
+TEST_CASE("where logs can't be written is said before the run") {
+  CHECK(sweep::thrown([] { pipeline p(layers(), one_each, order, sgd{}, {.dump = "/nowhere/at/all"}); }) ==
+        "stretto: the log of rank 0 can't be written to '/nowhere/at/all.rank0.log' (No such file or directory); name a place that can");
+  const folder here;
+  {
+    pipeline p(layers(), one_each, order, sgd{}, {.dump = here / "run"});
+  }
+  CHECK(std::filesystem::is_empty(here.path));
+}
+
+TEST_CASE("a rank that holds up the end of a pipeline is named, though nobody asked for results") {
+  const folder here;
+  set_trouble(1, sleeps, 1);
+  const int kept = dup(STDERR_FILENO), file = open((here / "said").c_str(), O_WRONLY | O_CREAT, 0666);
+  REQUIRE(dup2(file, STDERR_FILENO) == STDERR_FILENO);
+  {
+    pipeline p(layers(), one_each, order, sgd{}, {.threads = {.deadline = 0.1}});
+    p.step();
+  }
+  REQUIRE(dup2(kept, STDERR_FILENO) == STDERR_FILENO);
+  close(kept), close(file);
+  set_trouble(-1, nothing_wrong, 0);
+  const std::string said = content(here / "said");
+  CHECK(said.find("stretto: ") == 0);
+  CHECK(said.find(" waited 100 ms for ") != std::string::npos);
+  INFO(said);
+  CHECK(said.find("\nstretto: the pipeline can't end, because rank 1 doesn't come back from step ") != std::string::npos);
+  CHECK(said.find(" (1F1) in layer 1; see what holds it there\n") != std::string::npos);
+}
+
 TEST_CASE("signals write logs, and those that end a program say where its ranks were") {
   const folder here;
   const auto child = [&](int what) {
@@ -442,8 +472,19 @@ TEST_CASE("signals write logs, and those that end a program say where its ranks 
   CHECK(logs[2].orders[0].work.order(2)[logs[2].now.entry] == action::forward(2, 1));
   const std::string said = content(here / "said");
   CHECK(said.find("stretto: rank 0 of 4 was at step ") == 0);
-  CHECK(said.find("stretto: rank 2 of 4 was at step 4 (2F1) of run 1 in layer 2, and had been for ") != std::string::npos);
+  CHECK(said.find("stretto: rank 2 of 4 was at step 4 (2F1) of run 2 in layer 2, and had been for ") != std::string::npos);
   CHECK(std::count(said.begin(), said.end(), '\n') == 4);
   CHECK(said.find(", when signal 15 came\n") != std::string::npos);
+  const pid_t id = fork();
+  REQUIRE(id >= 0);
+  if (id == 0) {
+    if (freopen((here / "said").c_str(), "w", stderr) == nullptr) _exit(9);
+    dump_on_signals({SIGUSR1});
+    pipeline p(layers(), one_each, order);
+    raise(SIGUSR1);
+    _exit(3);
+  }
+  REQUIRE(waitpid(id, &status, 0) == id);
+  CHECK(content(here / "said").find("stretto: signal 10 came, and no place is named for the log of rank 0; set pipeline_options::dump, or STRETTO_DUMP, before the run\n") == 0);
   CHECK(sweep::thrown([] { dump_on_signals({SIGKILL}); }) == "stretto: signal 9 can't be caught; name others, such as SIGTERM, SIGINT and SIGUSR1");
 }

@@ -143,7 +143,7 @@ TEST_CASE("a rank that never comes is missed by the deadline, when the others ar
     endpoint mine(t, r);
     pipeline p(mine, toy::model_of(6), toy::cut_of(9, 2), plan_of(2, 5));
   });
-  CHECK(thrown[0] == "stretto: the thread that asks for steps waited 700 ms for the other ranks to be bound; see what the others do, or raise the deadline");
+  CHECK(thrown[0] == "stretto: the thread that asks for steps waited 700 ms for the other ranks to be bound; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
 }
 
 TEST_CASE("what is thrown on one rank ends all of them in one error, each with a pipeline of its own") {

@@ -172,6 +172,29 @@ TEST_CASE("what a hang is called, and what each rank waits for") {
   CHECK(explain_hang(logs).words.rfind("rank 0 left no log: it died, or its file is not among those given\nrank 0 left no log\n", 0) == 0);
 }
 
+TEST_CASE("a log that an earlier run has left is none of this run") {
+  std::vector<rank_log> logs = begun();
+  for (rank_log& log : logs) log.run = 8;
+  logs[0].run = 7, logs[0].wall = logs[1].wall - 1, logs[0].threw = true, logs[0].error = "stretto: rank 0 threw: of yesterday";
+  logs[1].error = "stretto: rank 1 waited 100 ms";
+  const hang_report why = explain_hang(logs);
+  CHECK(why.kind == hang_kind::died);
+  CHECK(why.rank == 0);
+  CHECK(why.words.rfind("rank 0 left no log of this run, and one of another is there: it died, or its file is not among those given\n", 0) == 0);
+  logs[0].run = 0;  // written before its run was known
+  CHECK(explain_hang(logs).kind == hang_kind::threw);
+  logs[0].run = 8;
+  CHECK(explain_hang(logs).kind == hang_kind::threw);
+}
+
+TEST_CASE("of several ranks without logs the one that is waited for counts, however short the wait") {
+  const program p = standstill::program_of(make_plan(gpipe{}, {.ranks = 3, .micro_batches = 2}), true);
+  const std::vector<rank_log> logs = standstill::run(p, {.stuck_rank = 1, .stuck_entry = 1}).logs();
+  const hang_report why = explain_hang({&logs[2], 1}, {.patience = 1e6});
+  CHECK(why.kind == hang_kind::died);
+  CHECK(why.rank == 1);
+}
+
 TEST_CASE("a pass that takes long is no hang before its patience, or while it takes no longer than it used to") {
   std::vector<rank_log> logs = begun();
   CHECK_FALSE(explain_hang(logs, {.patience = 61}).hangs());
@@ -185,7 +208,7 @@ TEST_CASE("a pass that takes long is no hang before its patience, or while it ta
   logs[0].clock += 60'000'000'000;
   CHECK(explain_hang(logs).kind == hang_kind::stalled);
   logs[0].clock -= 60'000'000'000;
-  for (rank_log& log : logs) log.error = "stretto: rank 1 waited 60000 ms for what step 1 (1F0) needs; see what the others do, or raise the deadline";
+  for (rank_log& log : logs) log.error = "stretto: rank 1 waited 60000 ms for what step 1 (1F0) needs; see what the others do, as stretto-explain reads it off their logs, or raise the deadline";
   CHECK(explain_hang(logs).kind == hang_kind::stalled);  // the run has ended, so who is at work is what the others waited for
 }
 

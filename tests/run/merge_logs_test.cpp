@@ -221,7 +221,7 @@ TEST_CASE("a cut that is out of balance isn't a slow rank, and the layer to move
   CHECK(s.move.to_stage == 1);
   CHECK(s.move.before == Approx(15));
   CHECK(s.move.after == Approx(12));
-  CHECK(to_text(s) == "layer 6 would better go from stage 2 to stage 1: the busiest rank then works 12 s a micro-batch, not 15 s\n");
+  CHECK(to_text(s) == "if the layers of stage 2 take alike, layer 6 would better go to stage 1: the busiest rank then works 12 s a micro-batch, not 15 s\n");
   CHECK(sweep::thrown([&] { stragglers_of(p, steps, {.cut = {0, 1}}); }) ==
         "stretto: straggler_options::cut is of 1 stages and the program has 4; give the cut that was bound");
 }
@@ -230,7 +230,7 @@ TEST_CASE("logs that aren't of one run aren't merged") {
   CHECK(sweep::thrown([] { merge_logs({}); }) == "stretto: no logs are to be merged; give those of all ranks");
   std::vector<rank_log> other = logs();
   other[1].ranks = 5;
-  CHECK(sweep::thrown([&] { merge_logs(other); }) == "stretto: rank 1 has a log of a run of 5 ranks, and rank 0 of one of 4; give the logs of one run");
+  CHECK(sweep::thrown([&] { merge_logs(other); }) == "stretto: rank 1 has a log of a run of 5 ranks, and rank 3 of one of 4; give the logs of one run");
   other = logs();
   static_cast<plan&>(other[2].orders[0].work) = lower(make_plan(gpipe{}, {.ranks = 4, .micro_batches = 6}));
   CHECK(sweep::thrown([&] { merge_logs(other); }) == "stretto: order 0 of rank 2 is another program than that of rank 0; give the logs of one run, written after the same rebind");

@@ -83,6 +83,19 @@ TEST_CASE("another order of the same cut changes nothing but the time: rebind be
   CHECK(thrown([&] { p.feed<int>("late", [](const data_share&) { return view<const int>{}; }); }) == "stretto: feed 'late' is given after the first step; give all feeds before it");
 }
 
+TEST_CASE("an order that is replaced takes its memory with it") {
+  pipeline p(toy::model_of(6), toy::cut_of(9, 3), plan_of(3, 5), adamw{.rate = 0.01}, {.samples = toy::rows});
+  std::int64_t before[3] = {};
+  for (int i = 0; i < 6; ++i) {
+    p.rebind(i % 2 == 0 ? make_plan(gpipe{}, {.ranks = 3, .micro_batches = 5}) : plan_of(3, 5));
+    for (int r = 0; r < 3 && i == 1; ++r) before[r] = p.memory(r).now();
+  }
+  for (int r = 0; r < 3; ++r) {
+    CHECK(before[r] > 0);
+    CHECK(p.memory(r).now() == before[r]);
+  }
+}
+
 TEST_CASE("an order that trains can't come between gathered gradients and their step") {
   pipeline p(sequential(layer<counter>(), layer<scale>(), layer<total>()), cut::of({2, 1}), plan_of(2, 4), sgd{.rate = 0});
   const int e = p.bind(make_plan(gpipe{}, {.ranks = 2, .micro_batches = 4}));

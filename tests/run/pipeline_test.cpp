@@ -199,6 +199,23 @@ TEST_CASE("a layer that doesn't come back lets the others give up at the deadlin
   set_trap = {};
 }
 
+TEST_CASE("who gives up says in numbers where it was") {
+  set_trap = {3, 1, 0, 0.6};
+  {
+    pipeline p(chain(6), toy::cut_of(6, 3), make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 4}), sgd{}, {.threads = {.deadline = 0.2}});
+    try {
+      p.step().loss();
+      FAIL("nobody gave up");
+    } catch (const error& e) {
+      const std::string words = e.what();
+      const error_place at = e.place();
+      CHECK(words.find("stretto: rank " + std::to_string(at.rank) + " waited 200 ms for what step " + std::to_string(at.step) + " (" + std::to_string(at.stage)) == 0);
+      CHECK(at.micro_batch >= 0);
+    }
+  }
+  set_trap = {};
+}
+
 TEST_CASE("what doesn't fit is refused when it is bound") {
   const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 2});
   CHECK(thrown([&] { pipeline p(chain(5), toy::cut_of(4, 2), order); }) ==

@@ -216,7 +216,7 @@ TEST_CASE("a member that stays away is named by the group at the deadline") {
     group g(t, r, "data", {0, 1});
     g.barrier();
   });
-  CHECK(words[0] == "stretto: rank 0 waited 100 ms for the other members of group 'data'; see what the others do, or raise the deadline");
+  CHECK(words[0] == "stretto: rank 0 waited 100 ms for the other members of group 'data'; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
   CHECK(words[2] == "stretto: rank 2 is no member of group 'data'; let only members make it");
 }
 

@@ -100,7 +100,7 @@ TEST_CASE("who meets the deadline says for how long and for what it waited") {
   const auto never = [] { return false; };
   threads t(3, {.deadline = 0.05});
   CHECK(thrown([&] { t.wait(2, never, [](text& s) { s.add("the post"); }); }) ==
-        "stretto: rank 2 waited 50 ms for the post; see what the others do, or raise the deadline");
+        "stretto: rank 2 waited 50 ms for the post; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
   CHECK(t.failed());
   CHECK(thrown([&] { t.wait(0, never, [](text& s) { s.add("something else"); }); }).find("rank 2 waited 50 ms for the post") != std::string::npos);
   CHECK(thrown([&] { t.rethrow(); }).find("the post") != std::string::npos);
@@ -109,7 +109,7 @@ TEST_CASE("who meets the deadline says for how long and for what it waited") {
 
   threads other(1, {.deadline = 0.05});  // the host has half a second more, because ranks know better what is missing
   CHECK(thrown([&] { other.wait(other.host(), never, crowd::nothing); }) ==
-        "stretto: the thread that asks for steps waited 550 ms for a test; see what the others do, or raise the deadline");
+        "stretto: the thread that asks for steps waited 550 ms for a test; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
 
   threads third(2, {.deadline = 0.05});
   try {
@@ -139,7 +139,7 @@ TEST_CASE("the deadline begins anew while there is progress") {
   std::thread impatient([&] { words = thrown([&] { t.attend(1, [&] { return done.load(); }, [&] { return progress.load(); }, crowd::nothing); }); });
   for (int i = 0; i < 5; ++i) rest(20), ++progress;
   impatient.join();  // nothing moves any more
-  CHECK(words == "stretto: rank 1 waited 100 ms for a test; see what the others do, or raise the deadline");
+  CHECK(words == "stretto: rank 1 waited 100 ms for a test; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
   CHECK(since(again) >= 0.1);
   CHECK(since(again) < 5);
 }

@@ -207,7 +207,7 @@ TEST_CASE("a rank that keeps the turn lets the others give up at the deadline") 
       if (r == 1) t.take(*c, {0, 0, 0}, words_for("the value"));
       else rest(100), crowd::send(t, *c, {0, 0, 0}, 1);
     });
-    const std::string end = "; see what the others do, or raise the deadline";
+    const std::string end = "; see what the others do, as stretto-explain reads it off their logs, or raise the deadline";
     CHECK(words[0] == words[1]);
     in_time += words[1].empty();  // it came later than that, and a rank that begins has no deadline
     for_turn += words[1] == "stretto: rank 1 waited 50 ms for its turn" + end;

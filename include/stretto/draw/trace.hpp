@@ -24,15 +24,15 @@ class trace_events {
   std::string out = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
 
   void process(const timeline& t, int pid) {
-    rows(t, pid);
+    rows(t, pid, t.title);
     contents(t);
   }
 
   /// Names a process and its threads.
-  void rows(const timeline& t, int pid) {
+  void rows(const timeline& t, int pid, const std::string& title) {
     at = pid;
     per_unit = t.unit == "s" ? 1e6 : 1e3;
-    name("process_name", -1, t.title + (t.measured ? " (measured)" : " (foretold)"));
+    name("process_name", -1, title + (t.measured ? " (measured)" : " (foretold)"));
     sort_index("process_sort_index", -1, pid);
     for (const lane_row& r : rows_of(t)) {
       name("thread_name", thread(r.rank, r.on), "rank " + std::to_string(r.rank) + (r.on == lane::compute ? "" : std::string(" ") + name_of_lane(r.on)));
@@ -170,7 +170,7 @@ inline std::string to_trace(const std::vector<placed_timeline>& steps) {
   detail::trace_events events;
   for (const placed_timeline& s : steps) {
     detail::refuse_unlike(*steps[0].what, *s.what);
-    if (&s == &steps[0]) events.rows(*s.what, 0), events.step_row();
+    if (&s == &steps[0]) events.rows(*s.what, 0, steps.size() > 1 ? "steps" : s.what->title), events.step_row();
     events.step(*s.what, s.begin);
     events.contents(*s.what, s.begin, true);
   }

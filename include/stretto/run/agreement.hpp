@@ -9,6 +9,7 @@
 #pragma once
 
 #include <bit>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -28,6 +29,7 @@ namespace stretto::inline v0::detail {
 /// What must be the same on all ranks.
 struct bound_print {
   std::uint64_t plan = 0, cut = 0, types = 0, options = 0;
+  std::int64_t begun = 0;  ///< tells runs apart; that of rank 0 counts
 };
 
 class hasher {
@@ -64,7 +66,8 @@ bound_print fingerprint(const plan_view& p, const cut& c, const Model& m, const 
     types.add(note.given.str()), types.add(note.taken.str()), types.add(note.recomputed);
     for (const object_row* row : {&m.row(l).input, &m.row(l).output, &m.row(l).given, &m.row(l).taken}) types.add(std::string_view(row->type));
   }
-  return {plan.value(), layers.value(), types.value(), options.value()};
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {plan.value(), layers.value(), types.value(), options.value(), now > 0 ? now : 1};
 }
 
 /// The first rank of this process, or endpoint.
@@ -114,9 +117,9 @@ class told {
   typename Transport::gathering* all_;
 };
 
-/// Throws stretto::error that names two ranks where they are bound to different things.
+/// What tells this run from others, from rank 0. Throws stretto::error that names two ranks where they are bound to different things.
 template <class Transport, class Say>
-void agree(Transport& t, const bound_print& mine, std::int64_t number, Say&& say) {
+std::int64_t agree(Transport& t, const bound_print& mine, std::int64_t number, Say&& say) {
   const told<Transport> g(t, label(text("agree ", number).str()), sizeof mine, [&](int, unsigned char* to) { std::memcpy(to, &mine, sizeof mine); }, say);
   bound_print first, other;
   std::memcpy(&first, g.by(0), sizeof first);
@@ -125,6 +128,7 @@ void agree(Transport& t, const bound_print& mine, std::int64_t number, Say&& say
     const char* what = other.plan != first.plan ? "plan" : other.cut != first.cut ? "cut" : other.types != first.types ? "model" : other.options != first.options ? "optimizer or other options" : nullptr;
     if (what != nullptr) throw error(text("stretto: rank ", r, " is bound to another ", what, " than rank 0; bind all ranks to one plan, cut and model, with the same options").str(), {.rank = r});
   }
+  return first.begun;
 }
 
 /// The cards of all ranks' parameters.

@@ -98,10 +98,13 @@ struct binding {
   binding(const binding&) = delete;
   binding& operator=(const binding&) = delete;
   ~binding() {
-    rooms.clear();
-    for (auto* c : channels) transport.close(c);
+    for (std::size_t r = 0; r < rooms.size(); ++r) counted(static_cast<int>(r), [&] { rooms[r] = {}; });
+    for (std::size_t i = 0; i < channels.size(); ++i) counted(counts_for(tables.channels[i]), [&] { transport.close(channels[i]); });
     if (board != nullptr) transport.close(board);
-    if (ties != nullptr) transport.close(ties);
+    if (ties == nullptr) return;
+    transport.close(ties);
+    for (memory_account* const a : accounts)
+      if (a != nullptr) a->add(-tie_bytes);
   }
 
   /// Makes slots and channels. stage_of(rank, stage) is a stage of a local rank; layer_of(l, look) calls look(row, layer) with
@@ -112,6 +115,7 @@ struct binding {
   void make_rooms(StageOf&& stage_of, LayerOf&& layer_of, AccountOf&& account_of, const model_links& links, const cut& c, const run_record& all, bool records, bool names) {
     record.work = &work, record.tables = &tables, record.boxes = boxes, record.trains = trains, record.cut = c.begin;
     record.ranks = std::vector<rank_notes>(static_cast<std::size_t>(work.ranks));
+    for (int r = 0; r < work.ranks; ++r) accounts.push_back(transport.local(r) ? &account_of(r) : nullptr);
     first_channel = static_cast<std::int64_t>(transport.opened());
     for (std::size_t i = 0; i < tables.channels.size(); ++i) {
       const channel_plan& p = tables.channels[i];
@@ -134,10 +138,8 @@ struct binding {
         channels.push_back(transport.open(shape));
       };
       bytes_of.push_back(nullptr);
-      const int end = transport.local(p.from) ? p.from : p.to;
       if (transport.local(p.from) || (copies_messages<Transport>() && transport.local(p.to))) {
-        const counted_for scope(account_of(end));
-        layer_of(layer, open);
+        counted(counts_for(p), [&] { layer_of(layer, open); });
       } else {
         channels.push_back(transport.open(shape));
       }
@@ -195,16 +197,16 @@ struct binding {
     return -1;
   }
 
-  template <class AccountOf>
-  void open_board(const parameter_board& all, label name, AccountOf&& account_of) {
+  void open_board(const parameter_board& all, label name) {
     std::int64_t most = 0;
     for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
     board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
     const std::int64_t shares = trains ? all.most_share_bytes() : 0;
     if (shares == 0) return;
     ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, kept_shares, {}});
-    for (int r = 0; r < work.ranks; ++r)
-      if (transport.local(r)) account_of(r).add(kept_shares * shares);
+    tie_bytes = kept_shares * shares;
+    for (memory_account* const a : accounts)
+      if (a != nullptr) a->add(tie_bytes);
   }
   static constexpr std::int64_t head = 6;  // a rank's segment begins with what it was asked for: normalizer, step, kind of run, rule
   /// The first rank that was asked for something else; -1 where all were asked for the same.
@@ -281,6 +283,19 @@ struct binding {
   std::int64_t asked = 0;        // steps of this binding
   std::vector<std::int64_t (*)(const void*)> bytes_of;  // what a message of a channel carries, where this process sends
   order_record record;
+  std::vector<memory_account*> accounts;  // by rank; null where it isn't of this process
+  std::int64_t tie_bytes = 0;
+
+ private:
+  /// Who counts a channel's objects: the rank of this process that has them.
+  int counts_for(const channel_plan& c) const { return transport.local(c.from) ? c.from : c.to; }
+  /// Does what makes or drops memory of a rank.
+  template <class Do>
+  void counted(int rank, Do&& work_of) {
+    if (accounts.empty() || accounts[static_cast<std::size_t>(rank)] == nullptr) return work_of();
+    const counted_for scope(*accounts[static_cast<std::size_t>(rank)]);
+    work_of();
+  }
 };
 
 }  // namespace stretto::inline v0::detail

@@ -9,7 +9,11 @@
 // An idle rank dozes without a deadline. Whatever a rank throws ends the run on all of them, in one error.
 #pragma once
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -32,6 +36,7 @@ class crew {
     std::vector<bound_stage> stages;
     std::unique_ptr<executor<Transport, Optimizer>> work;
     alignas(64) std::atomic<std::int64_t> done = 0;  // steps that have ended
+    std::atomic<bool> ended = true;  // the thread has
     std::thread thread;
   };
   struct asked_step {
@@ -82,12 +87,25 @@ class crew {
   }
 
   void start() {
-    each_local([this](int r, rank_state& state) { state.thread = std::thread([this, r] { work_on(r); }); });
+    each_local([this](int r, rank_state& state) {
+      state.ended = false;
+      try {
+        state.thread = std::thread([this, r] { work_on(r); });
+      } catch (...) {
+        state.ended = true;
+        throw;
+      }
+    });
   }
   /// Steps that were asked for are run to their end first.
   void stop() {
     if (stop_.exchange(true)) return;
     ring();
+    try {
+      wait_here(asked());  // within the deadline, as everything is
+    } catch (...) {        // it is the run's error, which is thrown to who asks for results, or said below
+    }
+    if (t_.failed()) say_who_stays();
     t_.leave(t_.host());
     for (rank_state& r : ranks_)
       if (r.thread.joinable()) r.thread.join();
@@ -104,6 +122,10 @@ class crew {
     each_local([&](int r, rank_state&) {
       rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
       one.path = log_path(prefix, r), one.beside = one.path + ".part";
+      if (prefix.empty()) return;
+      const int file = ::open(one.beside.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+      if (file < 0) refuse_path(r, one.path, errno);
+      ::close(file), ::unlink(one.beside.c_str());
     });
     place_.emplace(record);
   }
@@ -113,8 +135,7 @@ class crew {
       rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
       const std::string path = prefix.empty() ? one.path : log_path(prefix, r);
       if (path.empty()) throw error("stretto: a pipeline is asked to dump and not told where; set pipeline_options::dump, or STRETTO_DUMP");
-      if (const int why = write_log(record, one, path.c_str(), (path + ".part").c_str()); why != 0)
-        throw error(text("stretto: the log of rank ", r, " can't be written to '", path, "' (", std::generic_category().message(why), "); name a place that can").str(), {.rank = r});
+      if (const int why = write_log(record, one, path.c_str(), (path + ".part").c_str()); why != 0) refuse_path(r, path, why);
     });
   }
 
@@ -157,6 +178,35 @@ class crew {
   run_record record;
 
  private:
+  [[noreturn]] static void refuse_path(int rank, const std::string& path, int why) {
+    throw error(text("stretto: the log of rank ", rank, " can't be written to '", path, "' (", std::generic_category().message(why), "); name a place that can").str(), {.rank = rank});
+  }
+  /// A rank that doesn't come back from a layer holds its thread, and who ends the pipeline waits for that, perhaps before
+  /// anybody has seen the error. So it is said.
+  void say_who_stays() {
+    const auto stays = [&](int r) { return t_.local(r) && !rank(r).ended.load(std::memory_order_acquire); };
+    for (int tries = 0; tries < 100; ++tries) {
+      bool all = true;
+      for (int r = 0; r < t_.ranks(); ++r) all = all && !stays(r);
+      if (all) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    log_stream out(STDERR_FILENO);
+    try {
+      t_.rethrow();
+    } catch (const std::exception& e) {
+      out.add(e.what(), '\n');
+    }
+    for (int r = 0; r < t_.ranks(); ++r) {
+      if (!stays(r)) continue;
+      text t;
+      rank(r).work->name_entry(t);
+      out.add("stretto: the pipeline can't end, because rank ", r, " doesn't come back from", t.str());
+      if (const std::int64_t layer = record.of_rank[static_cast<std::size_t>(r)]->layer.get(); layer > 0) out.add(" in layer ", layer - 1);
+      out.add("; see what holds it there\n");
+    }
+  }
+
   void wait_here(std::int64_t steps) {
     t_.attend(
         t_.host(),
@@ -226,6 +276,7 @@ class crew {
       fail(r, "something that is no std::exception");
     }
     t_.leave(r);
+    self.ended.store(true, std::memory_order_release);
   }
 
   void fail(int r, const char* why) {

@@ -92,12 +92,12 @@ inline void say_where(log_stream& out, const run_record& all, const rank_record&
   if (o == nullptr) {
     out.add(" was between two steps, after ", one.done.get(), " of ", all.asked.get(), " that were asked for");
   } else if (entry < 0) {
-    out.add(" was at the beginning of run ", index);
+    out.add(" was at the beginning of run ", one.done.get() + 1);
   } else {
     out.add(" was at step ", entry, " (");
     const plan_view p = *o->work;
     add_action(out, p, p.order(one.rank)[entry]);
-    out.add(") of run ", index);
+    out.add(") of run ", one.done.get() + 1);
     if (one.layer.get() > 0) out.add(" in layer ", one.layer.get() - 1);
     const auto& times = o->ranks[static_cast<std::size_t>(one.rank)].times;
     if (!times.empty()) {
@@ -120,9 +120,10 @@ inline void on_signal(int signal) {
     for (const auto& one : r->of_rank) {
       if (one == nullptr) continue;
       if (!one->path.empty()) write_log(*r, *one, one->path.c_str(), one->beside.c_str());
-      if (goes_on) continue;
+      if (goes_on && !one->path.empty()) continue;
       log_stream out(STDERR_FILENO);
-      say_where(out, *r, *one, signal);
+      if (goes_on) out.add("stretto: signal ", signal, " came, and no place is named for the log of rank ", one->rank, "; set pipeline_options::dump, or STRETTO_DUMP, before the run\n");
+      else say_where(out, *r, *one, signal);
     }
   }
   table.readers.fetch_sub(1);

@@ -18,36 +18,12 @@
 #include <stretto/plan/diagnose.hpp>
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
+#include <stretto/run/rank_parameters.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/run/ranges.hpp>
 #include <stretto/stage/context.hpp>
-#include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0::detail {
-
-inline error asked_otherwise(int rank, std::int64_t step) {
-  return error(text("stretto: rank ", rank, " was asked for another run than this rank, or with another normalizer, or has gone on for eight steps, at run ", step,
-                    "; ask all ranks for the same steps, and for results before eight more").str(), {.rank = rank});
-}
-
-/// A parameter of a local rank, its row on the board and the optimizer's numbers beside it.
-struct local_parameter {
-  parameter what;
-  int row = 0;
-  std::vector<tensor<float, 1>> narrow;
-  std::vector<tensor<double, 1>> wide;
-};
-
-struct run_settings {
-  std::uint32_t seed = 0;
-  std::int64_t samples = 1;
-  double clip = 0;
-  bool skips = false;
-  std::int64_t skipped = 0;  // steps before the first
-  bool records = false;
-  const range_hooks* ranges = nullptr;
-  view<const feed_source> feeds;
-};
 
 template <class Transport, class Optimizer>
 class executor {
@@ -62,18 +38,8 @@ class executor {
 
   /// Takes a parameter of this rank, with room for what the optimizer keeps of it.
   const parameter& own(const parameter& one, int row) {
-    local_parameter p;
-    p.what = one, p.what.rank = rank_;
-    p.row = row;
-    const std::int64_t n = one.gradient != nullptr ? one.count : 0;
-    for (int k = 0; k < Optimizer::states; ++k) {
-      if (one.type == number_type::float32) p.narrow.emplace_back(stretto::shape<1>{{n}});
-      else p.wide.emplace_back(stretto::shape<1>{{n}});
-    }
     static_assert(Optimizer::states <= 4, "stretto: an optimizer keeps at most 4 numbers beside a parameter's; keep fewer");
-    for (std::size_t k = 0; k < p.narrow.size(); ++k) p.what.states[k] = p.narrow[k].data();
-    for (std::size_t k = 0; k < p.wide.size(); ++k) p.what.states[k] = p.wide[k].data();
-    parameters.push_back(std::move(p));
+    parameters.push_back(local_parameter::of(one, rank_, row, Optimizer::states));
     return parameters.back().what;
   }
 
@@ -147,12 +113,17 @@ class executor {
   error failure(std::string_view why) const {
     text t("stretto: rank ", rank_);
     name_entry(t);
-    const work_item* const now = now_.load(std::memory_order_relaxed);
     if (in_layers_) t.add(" layer ", context_.layer);
     if (why.substr(0, 9) == "stretto: ") why.remove_prefix(9);
     t.add(" threw: ", why);
-    return error(t.str(), {.rank = rank_, .step = now != nullptr ? now->entry : -1, .stage = now != nullptr ? now->what.stage : -1,
-                           .micro_batch = now != nullptr ? now->what.micro_batch : -1, .layer = in_layers_ ? context_.layer : -1});
+    return error(t.str(), place());
+  }
+
+  /// Where the rank is. Its own thread asks.
+  error_place place() const {
+    const work_item* const now = now_.load(std::memory_order_relaxed);
+    if (now == nullptr) return {.rank = rank_};
+    return {.rank = rank_, .step = now->entry, .stage = now->what.stage, .micro_batch = now->what.micro_batch, .layer = in_layers_ ? context_.layer : -1};
   }
 
   /// How many entries have ended, for who watches.
@@ -170,13 +141,17 @@ class executor {
   void each(const port_range& range, Do&& work) const {
     for (int i = range.begin; i < range.end; ++i) work(f_->ports[static_cast<std::size_t>(i)]);
   }
-  auto say() const {
-    return [this](text& t) {
+  /// What a rank waits for, in words and in numbers.
+  struct needs {
+    const executor& rank;
+    void operator()(text& t) const {
       t.add("what");
-      name_entry(t);
+      rank.name_entry(t);
       t.add(" needs");
-    };
-  }
+    }
+    error_place place() const { return rank.place(); }
+  };
+  needs say() const { return {*this}; }
   typename Transport::channel& channel(int i) const { return *run_->channels[static_cast<std::size_t>(i)]; }
   const char* name_of_range(const work_item& w) const { return room_->names.empty() ? "" : room_->names[static_cast<std::size_t>(w.entry)].letters; }
   std::size_t mark(std::int64_t box) const { return run_->record.mark(q_->index % kept_steps, box); }

@@ -31,23 +31,19 @@ namespace detail {
 
 class hang_finder {
  public:
-  hang_finder(std::span<const rank_log> logs, const hang_options& how) : patience_(how.patience) {
+  hang_finder(std::span<const rank_log> logs, const hang_options& how) : logs_(logs), patience_(how.patience) {
     if (logs.empty()) throw error("stretto: a hang is to be explained from no logs; give those of all ranks");
-    ranks_ = logs[0].ranks;
-    of_.assign(static_cast<std::size_t>(ranks_), nullptr);
-    for (const rank_log& log : logs) {
-      if (log.ranks != ranks_) throw error(text("stretto: rank ", log.rank, " has a log of a run of ", log.ranks, " ranks, and rank ", logs[0].rank, " of one of ", ranks_, "; give the logs of one run").str());
-      const rank_log*& mine = of_[static_cast<std::size_t>(log.rank)];
-      if (mine == nullptr || mine->wall < log.wall) mine = &log;  // the later of two
-      if (!log.error.empty()) patience_ = 0, failed_ = true;
-    }
+    of_ = logs_by_rank(logs);
+    ranks_ = static_cast<int>(of_.size());
+    for (const rank_log* l : of_)
+      if (l != nullptr && !l->error.empty()) patience_ = 0, failed_ = true;
   }
 
   hang_report find() {
     for (int r = 0; r < ranks_; ++r) states_.push_back(state_of(r));
     find_cause();
     for (int r = 0; r < ranks_; ++r) {
-      const state& s = states_[static_cast<std::size_t>(r)];
+      const state& s = at(r);
       out_.waits.push_back({r, s.entry, s.what, s.on_rank, s.on, s.seconds, words_of(r)});
     }
     out_.words = sentence();
@@ -247,6 +243,8 @@ class hang_finder {
     if (asked_differently()) return;
     for (int r = 0; r < ranks_; ++r) follow(r, true);
     for (int r = 0; r < ranks_ && failed_ && !out_.hangs(); ++r) follow(r, false);
+    for (int r = 0; r < ranks_; ++r)  // whoever is waited for, however short that was
+      if (const int q = at(r).on_rank; q >= 0 && log(q) == nullptr) take(hang_kind::died, q, at(q), at(r).stopped);
     for (int r = 0; r < ranks_ && !out_.hangs(); ++r)
       if (log(r) == nullptr) take(hang_kind::died, r, at(r), 0);
   }
@@ -333,7 +331,7 @@ class hang_finder {
     const std::string there = s.on_rank >= 0 ? "rank " + std::to_string(s.on_rank) : "";
     const auto lasts = [&] { return ", for " + lasting(s.seconds); };
     switch (s.is) {
-      case phase::silent: return here + " left no log";
+      case phase::silent: return here + no_log(r);
       case phase::idle:
         return here + " has ended " + std::to_string(log(r)->done) + " of " + std::to_string(log(r)->asked) + " steps that it was asked for, and does nothing" + lasts();
       case phase::working: {
@@ -350,10 +348,11 @@ class hang_finder {
     return here;
   }
 
+  const char* no_log(int r) const { return std::ranges::any_of(logs_, [r](const rank_log& l) { return l.rank == r; }) ? " left no log of this run, and one of another is there" : " left no log"; }
+
   std::string sentence() const {
     const std::string rank = "rank " + std::to_string(out_.rank), to = "rank " + std::to_string(out_.to);
-    const std::string what = out_.entry >= 0 ? name(out_.order, out_.what) : "";
-    const std::string run = " of run " + std::to_string(out_.number);
+    const std::string what = out_.entry >= 0 ? name(out_.order, out_.what) : "", run = " of run " + std::to_string(out_.number);
     switch (out_.kind) {
       case hang_kind::none: {
         for (const rank_log* l : of_)
@@ -363,7 +362,7 @@ class hang_finder {
       case hang_kind::threw: return rank + " ended the run: " + log(out_.rank)->error;
       case hang_kind::asked_otherwise:
         return rank + " and " + to + " were asked otherwise for step " + std::to_string(out_.number) + " of all: ask all ranks for the same orders in the same turn, with the same normalizer and rule";
-      case hang_kind::died: return rank + " left no log: it died, or its file is not among those given";
+      case hang_kind::died: return rank + no_log(out_.rank) + ": it died, or its file is not among those given";
       case hang_kind::stalled:
         return rank + " stalled: it is at step " + std::to_string(out_.entry) + " (" + what + ")" + run + (out_.layer >= 0 ? " in layer " + std::to_string(out_.layer) : "") + " for " + lasting(out_.seconds);
       case hang_kind::lost: return "message " + what + run + " is lost: " + rank + " put it, and " + to + " waits for it for " + lasting(out_.seconds);
@@ -382,6 +381,7 @@ class hang_finder {
     return {};
   }
 
+  std::span<const rank_log> logs_;
   int ranks_ = 0;
   bool failed_ = false;
   double patience_;

@@ -169,7 +169,7 @@ inline void add_log(log_stream& out, const run_record& all, const rank_record& o
   const run_record::reading orders(all);
   out.add(R"(stretto log 1)", "\nrank ", one.rank, ' ', all.ranks, "\nprocess ", all.process, ' ', or_dash(all.host));
   out.add("\nclock ", time_of(CLOCK_MONOTONIC), ' ', time_of(CLOCK_REALTIME), ' ', all.offset.get(), ' ', all.uncertainty.get());
-  out.add("\nbound ", all.bound.get(), "\nasked ", all.asked.get(), ' ', one.done.get(), '\n');
+  out.add("\nbound ", all.bound.get(), ' ', all.run.get(), "\nasked ", all.asked.get(), ' ', one.done.get(), '\n');
   if (const int n = all.error_length.load(); n > 0) {
     out.add("error ");
     for (int i = 0; i < n; ++i) out.add(all.error[i] >= ' ' && all.error[i] <= '~' ? all.error[i] : '?');

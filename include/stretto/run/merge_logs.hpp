@@ -79,18 +79,13 @@ inline std::map<std::pair<int, int>, std::int64_t> least_gaps(std::span<const ra
 
 }  // namespace detail
 
-/// One log of all ranks from those that there are; of several of one rank the later counts. Throws stretto::error where they
+/// One log of all ranks from those that there are; of several runs the last counts, and of several of one rank the later. Throws stretto::error where they
 /// aren't of one run.
 inline run_log merge_logs(std::span<const rank_log> logs) {
   if (logs.empty()) throw error("stretto: no logs are to be merged; give those of all ranks");
   run_log all;
-  all.ranks = logs[0].ranks;
-  std::vector<const rank_log*> of(static_cast<std::size_t>(all.ranks), nullptr);
-  for (const rank_log& log : logs) {
-    if (log.ranks != all.ranks) throw error(text("stretto: rank ", log.rank, " has a log of a run of ", log.ranks, " ranks, and rank ", logs[0].rank, " of one of ", all.ranks, "; give the logs of one run").str());
-    const rank_log*& mine = of[static_cast<std::size_t>(log.rank)];
-    if (mine == nullptr || mine->wall < log.wall) mine = &log;
-  }
+  const std::vector<const rank_log*> of = logs_by_rank(logs);
+  all.ranks = static_cast<int>(of.size());
   all.offsets.assign(of.size(), 0), all.moved.assign(of.size(), 0);
   const rank_log* first = nullptr;
   for (const rank_log* log : of) {

@@ -109,6 +109,8 @@ std::vector<named_order> orders_like(const plan_view& now, Schedules) {
       return;
     }
     if (used_passes(p) == 1u << pass::forward || !detail::other_bits(now, p).empty()) return;
+    const view<const action> of_now = now.actions;
+    if (static_cast<std::int64_t>(p.actions.size()) == of_now.count && std::equal(p.actions.begin(), p.actions.end(), of_now.begin())) return;  // it is there
     for (const named_order& known : all)
       if (known.order.actions.size() == p.actions.size() && std::equal(p.actions.begin(), p.actions.end(), known.order.actions.begin())) return;
     all.push_back({std::move(name), std::move(p)});
@@ -159,8 +161,8 @@ inline order_choice best_order(const plan_view& now, const std::vector<named_ord
   return out;
 }
 
-/// What was foretold of each order, or why it was refused; * marks the one that is taken. Of those that are `assumed`, I and W
-/// are half of a B each.
+/// What was foretold of the passes of each order, and why others were refused; * marks the one that is taken. Of those that are
+/// `assumed`, I and W are half of a B each.
 inline std::string to_table(const order_choice& c) {
   std::string t;
   for (std::size_t i = 0; i < c.all.size(); ++i) {

@@ -344,10 +344,11 @@ class pipeline {
     const bool trains = order.passes->has(pass::backward_weight);
     auto b = std::make_unique<binding>(transport_, order, run_passes{trains, how_.clip > 0 || how_.skips || board_.any_tied(), links_.pairs}, links_, keeps_carry);
     const auto number = static_cast<std::int64_t>(transport_.opened());
-    detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
+    const std::int64_t run = detail::agree(transport_, detail::fingerprint(b->work, cut_, model_, how_, detail::type_words<Optimizer>(), keeps_carry), number + bound_, [](text& t) { t.add("the other ranks to be bound"); });
+    if (bound_ == 0) crew_.record.run = run;
     const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
     b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return crew_.stage_of(r, s); }, [&](int l, auto&& look) { crew_.with_layer(model_, l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
-    b->open_board(board_, label(text("board ", number, " ", bound_).str()), memory_of);
+    b->open_board(board_, label(text("board ", number, " ", bound_).str()));
     ++bound_;
     return b;
   }

@@ -9,9 +9,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include <stretto/core/error.hpp>
+#include <stretto/core/text.hpp>
 #include <stretto/plan/plan.hpp>
 #include <stretto/run/flow.hpp>
 
@@ -71,6 +74,7 @@ struct rank_log {
   std::int64_t offset = 0;           ///< what to add to be at rank 0's clock
   std::int64_t uncertainty = -1;     ///< by how much that may be wrong; -1: it wasn't measured
   std::int64_t bound = 0;
+  std::int64_t run = 0;              ///< the same in the logs of one run, and in no other; 0: not known yet
   std::int64_t asked = 0, done = 0;  ///< steps that this process was asked for, and that the rank has ended
   std::string error;                 ///< that ended the run; empty where none did
   bool threw = false;                ///< … and whether it came from this rank
@@ -83,6 +87,22 @@ struct rank_log {
     return nullptr;
   }
 };
+
+/// One log a rank, null where there is none: of two of a rank the later, and of several runs those of the last.
+inline std::vector<const rank_log*> logs_by_rank(std::span<const rank_log> logs) {
+  const rank_log* last = &logs[0];
+  for (const rank_log& log : logs)
+    if (last->wall < log.wall) last = &log;
+  std::vector<const rank_log*> of(static_cast<std::size_t>(last->ranks), nullptr);
+  for (const rank_log& log : logs) {
+    if (log.run != last->run && log.run != 0 && last->run != 0) continue;
+    if (log.ranks != last->ranks)
+      throw error(text("stretto: rank ", log.rank, " has a log of a run of ", log.ranks, " ranks, and rank ", last->rank, " of one of ", last->ranks, "; give the logs of one run").str());
+    const rank_log*& mine = of[static_cast<std::size_t>(log.rank)];
+    if (mine == nullptr || mine->wall < log.wall) mine = &log;
+  }
+  return of;
+}
 
 /// A step by its number over all orders; null where it isn't kept.
 inline const logged_step* find_step(const logged_order& o, std::int64_t number) {

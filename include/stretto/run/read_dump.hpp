@@ -38,7 +38,7 @@ class log_reader {
     if (log_.rank >= log_.ranks) fail_line("the rank isn't one of those that it counts");
     word("process"), log_.process = number(), log_.host = name(), next();
     word("clock"), log_.clock = time(), log_.wall = number(), log_.offset = time(true), log_.uncertainty = time(true), next();
-    word("bound"), log_.bound = time(), next();
+    word("bound"), log_.bound = time(), log_.run = number(), next();
     word("asked"), log_.asked = number(), log_.done = number(), next();
     if (begins("error ")) log_.error = rest(6);
     if (begins("threw\n")) log_.threw = true, at_ += 5, next();

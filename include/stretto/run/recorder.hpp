@@ -113,7 +113,7 @@ class run_record {
   std::string host;
   std::int64_t process = 0;
   std::vector<std::unique_ptr<rank_record>> of_rank;  // null for ranks of other processes
-  noted asked, bound;                  // steps; when the first order was bound
+  noted asked, bound, run;             // steps; when the first order was bound; what tells the run from others
   noted offset, uncertainty;           // nanoseconds to add to be at rank 0's clock, and how far off that may be; -1: not measured
   char error[2048] = {};
   std::atomic<int> error_length = 0;

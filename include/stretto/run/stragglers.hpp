@@ -7,7 +7,8 @@
 // The time of a pass is the median over a step's micro-batches, so one hiccup is none. A stage is slow in a step where it is
 // more than `score` deviations above the median of all stages, a deviation being 1.4826 times the median distance from it
 // (MAD), and more than `least` of it in excess; and named where that is so in `steps` steps on end. Where stages have other
-// numbers of layers, times are compared by the layer; and where ranks differ because of that, the layer to move is named.
+// numbers of layers, times are compared by the layer; and where ranks differ because of that, the layer
+// to move is named. What a layer takes isn't recorded, so those of a stage are taken to be alike.
 // Cost: O(entries * log(entries)).
 #pragma once
 
@@ -195,7 +196,7 @@ inline std::string to_text(const straggler_report& s, std::span<const std::int64
            (one.than_before ? "before" : "the others") + ", in steps " + number(one.first_step) + " to " + number(one.last_step) + "\n";
   }
   if (s.move.layer >= 0)
-    out += "layer " + std::to_string(s.move.layer) + " would better go from stage " + std::to_string(s.move.from_stage) + " to stage " + std::to_string(s.move.to_stage) + ": the busiest rank then works " +
+    out += "if the layers of stage " + std::to_string(s.move.from_stage) + " take alike, layer " + std::to_string(s.move.layer) + " would better go to stage " + std::to_string(s.move.to_stage) + ": the busiest rank then works " +
            detail::lasting(s.move.after) + " a micro-batch, not " + detail::lasting(s.move.before) + "\n";
   if (out.empty()) out = "no rank is slow\n";
   return out;

@@ -28,7 +28,7 @@ class mpi_channel {
     if (!sends && !takes) return;
     if (s.boxes > (std::int64_t{1} << 31) - 1) throw error(text("stretto: a channel of ", s.boxes, " messages a step is more than a letter can number; use fewer micro-batches or slices").str());
     if (s.from != s.to && s.cross == nullptr)
-      throw error(text("stretto: rank ", s.from, " sends ", s.type, " to rank ", s.to, ", and the type doesn't say how it crosses between processes; add cross(crossing&, value&) to its wire_traits").str(), {.rank = post.rank()});
+      throw error(text("stretto: rank ", s.from, " sends ", type_in(s.type), " to rank ", s.to, ", and the type doesn't say how it crosses between processes; add cross(crossing&, value&) to its wire_traits").str(), {.rank = post.rank()});
     for (int i = 0; i < s.objects && sends; ++i) {
       out_.push_back({s.make(s.maker), {}, 0});
       idle_.push_back(i);

@@ -36,9 +36,11 @@ error late(int who, int ranks, double seconds, Say&& say) {
   if (who < ranks) t.add("rank ", who);
   else t.add("the thread that asks for steps");
   t.add(" waited ", static_cast<std::int64_t>(seconds * 1000), " ms for ");
+  error_place where{.rank = who < ranks ? who : -1};
+  if constexpr (requires { where = say.place(); }) where = say.place();
   say(t);
-  t.add("; see what the others do, or raise the deadline");
-  return error(t.str(), {.rank = who < ranks ? who : -1});
+  t.add("; see what the others do, as stretto-explain reads it off their logs, or raise the deadline");
+  return error(t.str(), where);
 }
 
 inline error in_use() { return error("stretto: a pipeline runs over this transport already; let that one end first, or make another transport"); }

@@ -14,6 +14,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <stretto/core/crossing.hpp>
@@ -98,6 +99,12 @@ inline void check_gathering(label name, const gathering_shape& shape, int ranks)
   for (int member : shape.members)
     if (member < 0 || member >= ranks)
       throw error(text("stretto: rank ", member, " is a member of gathering '", name, "', and there are ", ranks, " ranks; name members from 0").str());
+}
+
+/// A type's own name, of how the compiler writes a function of it: "… [with T = grid]" or "… [T = grid]".
+inline std::string_view type_in(std::string_view words) {
+  const std::size_t from = words.find("T = "), to = words.rfind(']');
+  return from == std::string_view::npos || to == std::string_view::npos || to < from + 4 ? words : words.substr(from + 4, to - from - 4);
 }
 
 /// Whether messages are copied between processes: then both ends make objects of their own.
