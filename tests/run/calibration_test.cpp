@@ -129,6 +129,7 @@ TEST_CASE("the best order is the one that simulate foretells the least time amon
     CHECK(best.changes());
     CHECK(best.gain == Approx(1 - least / best.all[0].step));
     CHECK(simulate(best.order, c.prices(best.order)).makespan == least);
+    for (std::size_t i = 1; i < best.all.size(); ++i) CHECK(best.all[i].name != best.all[0].name);  // the order that is run stands there once
     CHECK(to_table(best).find("* " + best.all[static_cast<std::size_t>(best.taken)].name) != std::string::npos);
     // A change that gains too little isn't made; nor is one within the noise of the steps that were measured.
     CHECK(!best_order(now, candidates, c, {.least_gain = 0.9, .most_held = most}).changes());

@@ -165,19 +165,22 @@ inline order_choice best_order(const plan_view& now, const std::vector<named_ord
 /// `assumed`, I and W are half of a B each.
 inline std::string to_table(const order_choice& c) {
   std::string t;
+  std::vector<std::pair<std::string, std::string>> refused;  // why, and which
   for (std::size_t i = 0; i < c.all.size(); ++i) {
     const judged_order& j = c.all[i];
+    if (!j.refused.empty()) {
+      const auto known = std::find_if(refused.begin(), refused.end(), [&](const auto& one) { return one.first == j.refused; });
+      if (known == refused.end()) refused.emplace_back(j.refused, j.name);
+      else known->second += ", " + j.name;
+      continue;
+    }
     std::string row = (static_cast<int>(i) == c.taken ? "* " : "  ") + j.name;
     row.resize((std::max)(row.size() + 1, std::size_t{28}), ' ');
-    if (j.refused.empty()) {
-      char number[32];
-      std::snprintf(number, sizeof number, "%9.2f", 1e3 * j.step);
-      row += number + std::string(" ms, ") + detail::short_number(j.peak) + " held" + (j.assumed ? ", assumed" : "");
-    } else {
-      row += j.refused;
-    }
-    t += row + "\n";
+    char number[32];
+    std::snprintf(number, sizeof number, "%9.2f", 1e3 * j.step);
+    t += row + number + " ms, " + detail::short_number(j.peak) + " held" + (j.assumed ? ", assumed" : "") + "\n";
   }
+  for (const auto& [why, names] : refused) t += "  not " + names + ": " + why + "\n";
   return t;
 }
 
