@@ -141,13 +141,50 @@ TEST_CASE("what requests can't do is said") {
   CHECK_THROWS_WITH(r.serve(p, sliced, [](const written&) {}), "stretto: a request's turns come whole and all make one way, and the plan has 1 routes and 2 slices; serve by service_of(plan)");
   CHECK_THROWS_WITH(r.serve(p, p.bind(service_of(order, 0)), [](const written&) {}), "stretto: order 2 is to write texts, and keeps nothing between runs; bind it with {.keeps_carry = true}");
   std::vector<outcome> seen;
+  std::string why;
   {
-    const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [&](const written& w) { seen.push_back(w.what); });
+    const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [&](const written& w) { seen.push_back(w.what), why = w.why; });
     CHECK_THROWS_WITH(r.serve(p, 1, [](const written&) {}), "stretto: requests serve already; make another for another pipeline");
     CHECK_THROWS_WITH(r.push(whole), "stretto: a request has a prompt of 20 tokens and asks for 16, and a text has up to 24; give at least one of each, and ask for fewer");
+    for (const std::int32_t other : {-1, 17}) {
+      const std::int32_t foreign[] = {16, other, 3};
+      CHECK_THROWS_WITH(r.push({foreign, 3}, {.most = 2}), "stretto: token 1 of a request's prompt is " + std::to_string(other) + ", and the model knows 0 to 16; use the tokenizer that the model was trained with");
+    }
+    CHECK(r.report().pushed == 0);
     r.push({prompt.data(), 3}, {.most = 2});  // of which a micro-batch of two samples makes nothing
     r.finish();
     CHECK_THROWS_WITH(r.push({prompt.data(), 3}), "stretto: a request is pushed behind finish(); push before");
   }
   CHECK(seen == std::vector<outcome>{outcome::failed});
+  CHECK_THAT(why, Catch::Matchers::StartsWith("stage 0 layer 0 threw: stretto: "));
+}
+
+TEST_CASE("a request of a model that shows nobody its logits fails, and says what is missing") {
+  requests r({.sequence = 5, .positions = 24});
+  const plan order = make_plan(forward_only{}, {.ranks = 2, .micro_batches = 1});
+  pipeline p(transformer<host::device, float>(tiny(), {.seed = 3}), even_cut(layer_costs(tiny()), 2), order);
+  p.feed<std::int32_t>("tokens", [&](const data_share& d) { return r.read(d); });
+  p.feed<std::int32_t>("labels", [](const data_share&) { return view<const std::int32_t>{}; });
+  std::vector<std::string> told;
+  const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [&](const written& w) {
+    CHECK((w.what == outcome::failed && w.last && w.token == -1));
+    told.emplace_back(w.why);
+  });
+  const std::int32_t prompt[] = {1, 2, 3, 4, 5, 6, 7};
+  for (int i = 0; i < 3; ++i) r.push({prompt, 7}, {.most = 2});
+  r.finish();
+  CHECK(told == std::vector<std::string>(3, "stretto: requests were shown no logits; give the model {.watcher = {requests::look<T>, &requests}}"));
+  CHECK((r.report().ended == 3 && r.report().tokens == 0));
+}
+
+TEST_CASE("what requests have come to is a table") {
+  requests_report r;
+  r.pushed = 9, r.ended = 8, r.tokens = 120, r.most_together = 3;
+  for (const std::int64_t ms : {1, 2, 3, 4}) r.first.add(ms * 1'000'000);
+  r.next.add(500'000);
+  CHECK(to_table(r) == R"(requests pushed 9  ended 8  tokens 120  together 3
+ms             p50       p90       p99       max
+first        2.007     4.000     4.000     4.000
+next         0.500     0.500     0.500     0.500
+)");
 }

@@ -183,12 +183,16 @@ TEST_CASE("what doesn't fit a checkpoint is told all at once, and nothing is cha
   to.weights[0].shape = {601};
   to.optimizer[0].type = stored_type::float64;
   CHECK_THROWS_WITH(c.load(to), "stretto: '" + f.path + "/step_00000001' doesn't fit what it is loaded into, in 4 tensors: '0.weight' is stored as F32 (600) and wanted as F32 (601), '3.new' is missing, "
-                                "'1.bias' is stored and not wanted, '0.weight.state.0' is stored as F32 (600) and wanted as F64 (600); load it into the model it was saved from");
+                                "'1.bias' is stored and not wanted, '0.weight.state.0' is stored as F32 (600) and wanted as F64 (600); load it into the model it was saved from, or a part of it by load_part");
   CHECK_THROWS_WITH(c.load_part(to), Catch::Matchers::ContainsSubstring("in 3 tensors: "));
   CHECK(other.all(9));
   to = other.contents();
   to.weights[0].room = nullptr;
   CHECK_THROWS_WITH(c.load(to), Catch::Matchers::ContainsSubstring("in 1 tensor: '0.weight' has no room to be loaded to; "));
+  CHECK_THROWS_WITH(c.load(to), Catch::Matchers::EndsWith("; load it into the model it was saved from"));
+  to.weights[0].partial = true;
+  CHECK_THROWS_WITH(c.load(to), Catch::Matchers::EndsWith("; load it into the model it was saved from, each process its part by load_part"));
+  CHECK_THROWS_WITH(c.load_part(to), Catch::Matchers::EndsWith("; load it into the model it was saved from"));
   to.weights.clear();
   for (int i = 0; i < 20; ++i) to.weights.push_back(entry_of("x" + std::to_string(i), two.data(), {2}));
   CHECK_THROWS_WITH(c.load_part(to), Catch::Matchers::ContainsSubstring("in 20 tensors: ") && Catch::Matchers::ContainsSubstring("'x7' is missing and 12 more; "));
@@ -217,6 +221,13 @@ TEST_CASE("what can't be saved is refused before anything is written") {
   CHECK_THROWS_WITH(saves.save(1, c), "stretto: tensor '0.weight' is to be saved with shape (9223372036854775807, 4); give extents of 0 or more, and not more than there are addresses");
   CHECK_THROWS_WITH(saves.save(-1, n.contents()), "stretto: step -1 can't be saved; give 0 or more");
   CHECK_THROWS_WITH(saves.save(1, n.contents(json(3))), "stretto: the state of a checkpoint is no JSON object; give json::object() and what is set in it");
+  c = n.contents();
+  c.weights[1].partial = true;
+  CHECK_THROWS_WITH(saves.save(1, c), "stretto: 'tied.embedding' is of a model whose other weights are in other processes, and save would leave them out; call save_together in all of them");
+  c.weights[1].partial = false, c.weights[0].partial = true;
+  CHECK(state_entry_of(c.weights[0], 1, n.moment.data()).partial);
+  CHECK_THROWS_WITH(checkpoints(f.path + "/new").save(1, {.optimizer = {state_entry_of(c.weights[0], 1, n.moment.data())}}),
+                    "stretto: '0.weight.state.1' is of a model whose other weights are in other processes, and save would leave them out; call save_together in all of them");
   CHECK_THROWS_WITH(checkpoints(f.path, {.keep = -1}), "stretto: checkpoints can't be kept with keep = -1 and every = 0; give 0 or more of both");
   CHECK(list_directory(f.path).empty());
   CHECK_THROWS_WITH(saves.open_latest(), "stretto: '" + f.path + "' has no checkpoint; save one first, or correct the path");

@@ -140,6 +140,34 @@ TEST_CASE("what one rank can't save is told to all, and the checkpoint of before
   }
 }
 
+TEST_CASE("a process can't save or load its part as if it were the whole") {
+  const together_folder folder;
+  const toy::data data(shares);
+  std::atomic<int> parts = 0;
+  const auto thrown = on_ranks(2, data, [&](auto& mine, auto& p) {
+    for (const parameter& one : p.parameters()) parts += !one.partial;
+    for (const checkpoint_entry& one : state_entries_of(p.parameters())) parts += !one.partial;
+    checkpoints saves(folder.path, {.calls = &broken_on_one()});
+    if (mine.local(0)) {
+      const std::string first(entries_of(p.parameters())[0].name);
+      CHECK_THROWS_WITH(saves.save(1, contents_of(p)), "stretto: '" + first + "' is of a model whose other weights are in other processes, and save would leave them out; call save_together in all of them");
+      CHECK_FALSE(std::filesystem::exists(folder.path));
+    }
+    save_together(mine, saves, 1, contents_of(p));
+    saves.open_latest().load(contents_of(p));
+  });
+  CHECK(parts == 0);
+  for (const std::string& words : thrown) {
+    CHECK(words.find(" is stored and not wanted") != std::string::npos);
+    CHECK(words.substr(words.rfind("; ")) == "; load it into the model it was saved from, each process its part by load_part");
+  }
+  const checkpoint saved = checkpoints(folder.path).open_latest();
+  pipeline alone(toy::model_of(blocks), toy::cut_of(layers, 2), make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = shares}), adamw{.rate = 0.01}, options);
+  saved.load(contents_of(alone));  // over threads the parameters are the whole
+  checkpoints(folder.path).save(2, contents_of(alone));
+  CHECK(checkpoints(folder.path).open_latest().step() == 2);
+}
+
 TEST_CASE("ranks of one process save as one") {
   const together_folder folder;
   threads t(2);

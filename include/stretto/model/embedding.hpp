@@ -47,6 +47,7 @@ class embedding_layer {
     if constexpr (copies) table_copy_ = numbers<T, 2>(table_.extents()), places_copy_ = numbers<T, 2>(places_.extents());
   }
 
+  std::int64_t vocabulary() const { return s_.vocabulary; }  ///< tokens are from 0 to below
   tools make_tools() const { return tools(queue_); }
   output make_output() const { return output({s_.rows(), s_.width}); }
   void reserve(tools& t) { t.template reserve<T>(s_.rows() * s_.width); }

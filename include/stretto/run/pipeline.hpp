@@ -327,7 +327,7 @@ class pipeline {
       }
     });
     for (const parameter& p : by_row)
-      if (!p.name.empty()) parameters_.push_back(p);
+      if (!p.name.empty()) parameters_.push_back(p), parameters_.back().partial = !alone_;
   }
 
   void check_order(const plan_view& order) const {

@@ -38,6 +38,7 @@ struct parameter {
   void* gradient = nullptr;  ///< null where it is frozen
   bool one_dimensional = false;    ///< a tensor of one dimension, a bias or the scale of a norm: it often isn't to decay
   void* states[4] = {};            ///< of a pipeline: runs as long, which the optimizer keeps beside it; null behind the last
+  bool partial = false;            ///< of a pipeline: others of the model's parameters are in other processes
 };
 
 /// What `parameters` is called with: it gathers what it is shown.

@@ -41,6 +41,23 @@ struct stream_report {
   double rate() const { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
 };
 
+namespace detail {
+
+/// A table's rows of times.
+inline void add_head_of_times(std::string& out) {
+  char row[200];
+  std::snprintf(row, sizeof row, R"(%-8s %9s %9s %9s %9s)" "\n", "ms", "p50", "p90", "p99", "max");
+  out += row;
+}
+inline void add_times(std::string& out, const char* name, const histogram& h) {
+  char row[200];
+  const auto ms = [&](double share) { return static_cast<double>(h.quantile(share)) * 1e-6; };
+  std::snprintf(row, sizeof row, R"(%-8s %9.3f %9.3f %9.3f %9.3f)" "\n", name, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
+  out += row;
+}
+
+}  // namespace detail
+
 inline std::string to_table(const stream_report& r) {
   std::string out;
   char row[200];
@@ -48,18 +65,16 @@ inline std::string to_table(const stream_report& r) {
   std::snprintf(row, sizeof row, R"(items    pushed %lld  done %lld  superseded %lld  late %lld  cancelled %lld  failed %lld  refused %lld)" "\n", n(r.pushed), n(r.done), n(r.superseded), n(r.late), n(r.cancelled),
       n(r.failed), n(r.refused));
   out += row;
-  std::snprintf(row, sizeof row, R"(rate     %.1f a second)" "\n" R"(%-8s %9s %9s %9s %9s)" "\n", r.rate(), "ms", "p50", "p90", "p99", "max");
+  std::snprintf(row, sizeof row, R"(rate     %.1f a second)" "\n", r.rate());
   out += row;
+  detail::add_head_of_times(out);
   const auto times = [&](const char* name, int number, const histogram& h) {
     char head[32];
-    if (number < 0) std::snprintf(head, sizeof head, "%s", name);
-    else std::snprintf(head, sizeof head, "%s %d", name, number);
-    const auto ms = [&](double share) { return static_cast<double>(h.quantile(share)) * 1e-6; };
-    std::snprintf(row, sizeof row, R"(%-8s %9.3f %9.3f %9.3f %9.3f)" "\n", head, ms(0.5), ms(0.9), ms(0.99), static_cast<double>(h.most()) * 1e-6);
-    out += row;
+    std::snprintf(head, sizeof head, "%s %d", name, number);
+    detail::add_times(out, head, h);
   };
-  times("whole", -1, r.whole);
-  times("entry", -1, r.entry);
+  detail::add_times(out, "whole", r.whole);
+  detail::add_times(out, "entry", r.entry);
   for (std::size_t i = 0; i < r.stages.size(); ++i) {
     if (i > 0) times("wait", r.stages[i].number, r.stages[i].wait);
     times("stage", r.stages[i].number, r.stages[i].work);

@@ -18,12 +18,14 @@
 #include <atomic>
 #include <cmath>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <stretto/core/random.hpp>
 #include <stretto/run/pipeline.hpp>
-#include <stretto/stream/histogram.hpp>
 #include <stretto/stream/ledger.hpp>
+#include <stretto/stream/requests_report.hpp>
 #include <stretto/tensor/view.hpp>
 
 namespace stretto::inline v0 {
@@ -47,14 +49,10 @@ struct request_options {
 struct written {
   ticket request{};
   std::int64_t index = 0;          ///< of the token, behind the prompt
-  std::int32_t token = -1;
-  bool last = false;
-  outcome what = outcome::done;
-};
-
-struct requests_report {
-  std::int64_t pushed = 0, ended = 0, tokens = 0, most_together = 0;
-  histogram first, next;           ///< nanoseconds from push to the first token; from a token to the next
+  std::int32_t token = -1;         ///< -1 where `what` isn't done
+  bool last = false;               ///< nothing more comes of this request
+  outcome what = outcome::done;    ///< or cancelled, or failed
+  std::string_view why{};          ///< where it failed: what the layer threw; until the call is over
 };
 
 class requests {
@@ -90,8 +88,9 @@ class requests {
   };
 
   /// Serves by an order with keeps_carry, until finish(). `on_token` is called by the last stage's rank.
-  template <class Pipeline, class F>
-  [[nodiscard]] service serve(Pipeline& p, int order, F on_token) {
+  template <class Model, class Optimizer, class Transport, class F>
+  [[nodiscard]] service serve(pipeline<Model, Optimizer, Transport>& p, int order, F on_token) {
+    using Pipeline = pipeline<Model, Optimizer, Transport>;
     const plan_view v = p.steps(order);
     if (serving_.pipeline != nullptr) throw error("stretto: requests serve already; make another for another pipeline");
     if (v.routes != 1 || v.slices != 1) throw error(text("stretto: a request's turns come whole and all make one way, and the plan has ", v.routes, " routes and ", v.slices, " slices; serve by service_of(plan)").str());
@@ -102,6 +101,8 @@ class requests {
     slots_.resize(static_cast<std::size_t>(v.micro_batches));
     for (slot& s : slots_) s.now.tokens.reserve(static_cast<std::size_t>(how_.positions));
     order_ = order, first_ = v.route(0).first(), last_ = v.route(0).last(), first_rank_ = v.route(0).rank_of(first_);
+    if constexpr (requires(const typename Model::first_layer& l) { l.vocabulary(); })
+      p.look_at(0, [&](const layer_row&, const void* l) { vocabulary_ = static_cast<const typename Model::first_layer*>(l)->vocabulary(); });
     serving_.pipeline = &p;
     serving_.ring = [](void* to, bool rank, int who) { static_cast<Pipeline*>(to)->transport().ring(rank ? who : static_cast<Pipeline*>(to)->transport().host()); };
     serving_.doze = [](void* at, bool (*there)(void*), void* what) {
@@ -114,7 +115,7 @@ class requests {
     serving_.stop = [](void* at) { static_cast<Pipeline*>(at)->stop(); };
     calls_ = {this, [](void* r, int stage, std::int64_t n) { return static_cast<requests*>(r)->ready(stage, n); },
               [](void* r, int stage, std::int64_t n, std::int32_t mark, context& c) { return static_cast<requests*>(r)->begin(stage, n, mark, c); },
-              [](void*, int stage, std::int64_t, int, const char*) { return detail::mark_of(outcome::failed, stage); },
+              [](void* r, int stage, std::int64_t n, int layer, const char* what) { return static_cast<requests*>(r)->threw(stage, n, layer, what); },
               [](void* r, int stage, std::int64_t n, std::int32_t mark) { static_cast<requests*>(r)->end(stage, n, mark); }};
     passed_ = std::vector<counter>(static_cast<std::size_t>(v.stages));
     before_.assign(static_cast<std::size_t>(v.stages), -1);
@@ -142,6 +143,9 @@ class requests {
     if (serving_.pipeline == nullptr) throw error("stretto: a request is pushed before serve(); give requests a pipeline first");
     if (prompt.count < 1 || how.most < 1 || prompt.count + how.most > how_.positions)
       throw error(text("stretto: a request has a prompt of ", prompt.count, " tokens and asks for ", how.most, ", and a text has up to ", how_.positions, "; give at least one of each, and ask for fewer").str());
+    for (std::int64_t i = 0; i < prompt.count; ++i)
+      if (const std::int32_t one = prompt.first[i]; one < 0 || one >= vocabulary_)
+        throw error(text("stretto: token ", i, " of a request's prompt is ", one, ", and the model knows 0 to ", vocabulary_ - 1, "; use the tokenizer that the model was trained with").str());
     ticket t;
     {
       const std::lock_guard lock(mutex_);
@@ -209,6 +213,7 @@ class requests {
     std::int32_t drawn = -1;
     bool cancelled = false;
     request_options how;
+    std::string why;
   };
   struct slot {
     text_of now;
@@ -272,11 +277,16 @@ class requests {
         mark = detail::mark_of(outcome::closed, stage) + (closed_ && together_.load() == 0 ? service_calls::last : 0);
       }
       wants_.store(count_ > 0 || closed_, std::memory_order_release);
-      if (s.busy) s.away.store(true, std::memory_order_release);
+      if (s.busy) s.now.drawn = -1, s.away.store(true, std::memory_order_release);
     }
     if (stage == first_) serving_.ring(serving_.pipeline, false, 0);
     if (mark == 0) c.begins = s.now.read == 0;  // so the text before it in this slot is forgotten
     return mark;
+  }
+
+  std::int32_t threw(int stage, std::int64_t n, int layer, const char* what) {
+    of(n).now.why = text("stage ", stage, " layer ", layer, " threw: ", what).str();
+    return detail::mark_of(outcome::failed, stage);
   }
 
   void end(int stage, std::int64_t n, std::int32_t mark) {
@@ -296,12 +306,15 @@ class requests {
       return;
     }
     text_of& t = s.now;
-    written w{{t.number}, static_cast<std::int64_t>(t.tokens.size()) - t.prompt, -1, true, what};
+    written w{{t.number}, static_cast<std::int64_t>(t.tokens.size()) - t.prompt, -1, true, what, {}};
     bool tells = true;
+    if (what == outcome::failed) w.why = t.why;
     if (what == outcome::done) {
       t.read += piece(t);
       tells = t.read == static_cast<std::int64_t>(t.tokens.size());
-      if (tells) {
+      if (t.drawn < 0) {
+        tells = true, w.what = outcome::failed, w.why = "stretto: requests were shown no logits; give the model {.watcher = {requests::look<T>, &requests}}";
+      } else if (tells) {
         t.tokens.push_back(w.token = t.drawn);
         w.last = w.index + 1 == t.how.most || t.drawn == t.how.stop;
       } else {
@@ -312,7 +325,7 @@ class requests {
     {
       const std::lock_guard lock(mutex_);
       const std::int64_t now = how_.clock();
-      if (tells && what == outcome::done) {
+      if (tells && w.what == outcome::done) {
         ++report_.tokens;
         (w.index == 0 ? report_.first : report_.next).add(now - (w.index == 0 ? t.pushed : t.last));
         t.last = now;
@@ -345,6 +358,7 @@ class requests {
   void (*call_)(void*, const written&) = nullptr;
   void (*drop_)(void*) = nullptr;
   int order_ = -1, first_ = 0, last_ = 0, first_rank_ = 0;
+  std::int64_t vocabulary_ = std::int64_t{1} << 31;   // tokens that the first layer knows, where it says so
   std::vector<int> before_;               // by stage: the one before it
   std::vector<counter> passed_;           // by stage: turns that it has ended
   mutable std::mutex mutex_;

@@ -9,8 +9,8 @@
 //     run/latest                                 "step_00000012", for people and scripts
 //
 //     checkpoints saves("run", {.keep = 3, .every = 1000});
-//     saves.save(12, {.weights = entries_of(p.parameters()), .state = json::object().set("seed", 7)});
-//     const checkpoint c = saves.open_latest();      the newest that is whole
+//     saves.save(12, {.weights = entries_of(p.parameters()), .state = json::object().set("seed", 7)});     ranks are processes: save_together.hpp
+//     const checkpoint c = saves.open_latest();      the newest that is whole; the pipeline is made with {.first_step = c.step()}
 //     c.load({.weights = entries_of(p.parameters())});   p.weights_changed();
 // Of a step that is saved again only the last is kept. Cost: each byte is written and read once and goes through SHA-256,
 // which takes longer than either on most disks.
@@ -40,6 +40,18 @@ struct checkpoint_options {
   checkpoint_progress progress = {};
   const file_calls* calls = &detail::real_calls;
 };
+
+namespace detail {
+
+/// The first entry of a model whose others are in other processes; null where there is none.
+inline const checkpoint_entry* partial_of(const checkpoint_contents& c) {
+  for (const auto* entries : {&c.weights, &c.optimizer})
+    for (const checkpoint_entry& e : *entries)
+      if (e.partial) return &e;
+  return nullptr;
+}
+
+}  // namespace detail
 
 /// One that is whole.
 class checkpoint {
@@ -80,7 +92,8 @@ class checkpoint {
     detail::compare_entries(weights_, to.weights, whole, d);
     if (!to.optimizer.empty()) detail::compare_entries(optimizer_, to.optimizer, whole, d);
     if (d.count() > 0)
-      throw error(text("stretto: '", detail::path_words(path_), "' doesn't fit what it is loaded into, in ", d.words(), "; load it into the model it was saved from").str());
+      throw error(text("stretto: '", detail::path_words(path_), "' doesn't fit what it is loaded into, in ", d.words(), "; load it into the model it was saved from",
+                       !whole ? "" : detail::partial_of(to) != nullptr ? ", each process its part by load_part" : d.unwanted() > 0 ? ", or a part of it by load_part" : "").str());
     detail::load_entries(weights_, to.weights);
     detail::load_entries(optimizer_, to.optimizer);
   }
@@ -99,8 +112,11 @@ class checkpoints {
     if (how_.keep < 0 || how_.every < 0) throw error(text("stretto: checkpoints can't be kept with keep = ", how_.keep, " and every = ", how_.every, "; give 0 or more of both").str());
   }
 
-  /// Returns when it is on disk. Throws stretto::error where it isn't; the checkpoints of before are there then.
+  /// Returns when it is on disk. Throws stretto::error where it isn't; the checkpoints of before are there then. Of ranks that
+  /// are processes none can save by itself: see save_together.hpp.
   void save(std::int64_t step, checkpoint_contents what) {
+    if (const checkpoint_entry* part = detail::partial_of(what); part != nullptr)
+      throw error(text("stretto: '", detail::fit_to_print(part->name), "' is of a model whose other weights are in other processes, and save would leave them out; call save_together in all of them").str());
     const std::string words = state_words(step, std::move(what.state));
     const std::int64_t serial = begin();
     std::int64_t bytes = 0;

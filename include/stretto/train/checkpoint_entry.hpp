@@ -27,6 +27,7 @@ struct checkpoint_entry {
   std::vector<std::int64_t> shape = {};
   const void* data = nullptr;  ///< what is saved
   void* room = nullptr;        ///< where it is loaded to
+  bool partial = false;        ///< others of the model are in other processes, so that this process alone can't save it
 };
 
 template <element T>
@@ -39,7 +40,9 @@ checkpoint_entry entry_of(std::string name, T* data, std::vector<std::int64_t> s
 /// "<name>.state.<k>", of as many numbers: one of the arrays that an optimizer keeps beside a parameter.
 template <element T>
 checkpoint_entry state_entry_of(const checkpoint_entry& parameter, int k, T* data) {
-  return entry_of(parameter.name + ".state." + std::to_string(k), data, parameter.shape);
+  checkpoint_entry e = entry_of(parameter.name + ".state." + std::to_string(k), data, parameter.shape);
+  e.partial = parameter.partial;
+  return e;
 }
 
 /// An entry for each parameter of a list, in its order; frozen ones too.
@@ -47,7 +50,7 @@ inline std::vector<checkpoint_entry> entries_of(const std::vector<parameter>& al
   std::vector<checkpoint_entry> entries;
   for (const parameter& p : all) {
     const stored_type type = p.type == number_type::float64 ? stored_type::float64 : stored_type::float32;
-    entries.push_back({p.tie.empty() ? std::string(p.name.str()) : "tied." + std::string(p.tie.str()), type, {p.count}, p.value, p.value});
+    entries.push_back({p.tie.empty() ? std::string(p.name.str()) : "tied." + std::string(p.tie.str()), type, {p.count}, p.value, p.value, p.partial});
   }
   return entries;
 }
@@ -74,7 +77,12 @@ class differences {
     if (++count_ > 8) return;
     words_.add(count_ > 1 ? ", '" : "'", fit_to_print(tensor), "' ", parts...);
   }
+  void add_unwanted(std::string_view tensor) {
+    add(tensor, "is stored and not wanted");
+    ++unwanted_;
+  }
   int count() const { return count_; }
+  int unwanted() const { return unwanted_; }
   /// "3 tensors: 'a' …, 'b' …, 'c' …"
   text words() const {
     text t(count_, count_ == 1 ? " tensor: " : " tensors: ", words_);
@@ -83,7 +91,7 @@ class differences {
   }
 
  private:
-  int count_ = 0;
+  int count_ = 0, unwanted_ = 0;
   text words_;
 };
 
@@ -132,7 +140,7 @@ inline void compare_entries(const safetensors_set& from, const std::vector<check
   std::sort(names.begin(), names.end());
   for (int i = 0; i < from.files(); ++i)
     for (const stored_tensor& t : from.file(i).tensors())
-      if (!std::binary_search(names.begin(), names.end(), std::string_view(t.name))) out.add(t.name, "is stored and not wanted");
+      if (!std::binary_search(names.begin(), names.end(), std::string_view(t.name))) out.add_unwanted(t.name);
 }
 
 inline void load_entries(const safetensors_set& from, const std::vector<checkpoint_entry>& entries) {

@@ -5,7 +5,7 @@
 //
 //     save_together(t, saves, 12, {.weights = entries_of(p.parameters()), .optimizer = state_entries_of(p.parameters()), .state = …});
 //     step_00000012/weights.safetensors   weights-rank00001.safetensors   …   state.json, that of rank 0   manifest.json
-//     checkpoint c = saves.open_latest();   c.load_part({.weights = entries_of(p.parameters()), …});   under any ranks and cut
+//     checkpoint c = saves.open_latest();   …{.first_step = c.step()}   c.load_part({.weights = entries_of(p.parameters()), …});
 // All processes call it, when no step is under way. What goes wrong on one of them ends it on all, in the same sentence, and the
 // checkpoints of before are there. A tensor that several ranks have is written by the lowest of them.
 // Cost: as of a checkpoint, shared out; and three gatherings.
