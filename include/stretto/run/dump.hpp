@@ -11,6 +11,7 @@
 #pragma once
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -128,6 +129,9 @@ inline void on_signal(int signal) {
   }
   table.readers.fetch_sub(1);
   if (!goes_on) {
+    // Where mpirun ends several processes, it kills the others as soon as one has gone: they are to have had their say by then.
+    const timespec a_moment{0, 200'000'000};
+    nanosleep(&a_moment, nullptr);
     struct sigaction usual {};
     usual.sa_handler = SIG_DFL;
     sigaction(signal, &usual, nullptr);
