@@ -86,6 +86,10 @@ class stream_ranks : public mailroom<Pace> {
   /// Waits until all that was put on a rank's stream is done.
   void settle(int rank) { Runtime::synchronize(stream_of(rank)); }
 
+  void copy(int rank, void* to, const void* from, std::int64_t bytes) { Runtime::copy(to, from, bytes, stream_of(rank)); }
+  template <class T>
+  using pinned = cuda::pinned<Runtime, T>;
+
   /// The calling thread makes and uses memory of the rank's device from here on.
   void enter(int who) {
     if (who < this->ranks()) Runtime::use(device(who));
@@ -144,7 +148,7 @@ class stream_ranks : public mailroom<Pace> {
     if (c.far_.empty()) return p;
     void* const mine = c.free_.back();
     c.free_.pop_back();
-    if (p.id.mark == 0) copy(c, p.object, mine);
+    if (p.id.mark == 0) copy_over(c, p.object, mine);
     k.emptied.record(stream_of(c.shape.to));
     base::give_back(*c.inner_, p.object);
     p.object = mine;
@@ -165,7 +169,7 @@ class stream_ranks : public mailroom<Pace> {
   };
 
   /// To an object of the receiver's device.
-  void copy(channel& c, void* from, void* to) {
+  void copy_over(channel& c, void* from, void* to) {
     crossing out;
     c.shape.cross(from, out);
     crossing in(out.noted(), out.numbers());
