@@ -6,8 +6,10 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "catch.hpp"
 #include "processes.hpp"
@@ -42,7 +44,24 @@ channel_shape shape_of(const T& like, int from, int to, std::int64_t boxes, int 
 
 void quiet(text& t) { t.add("a message of the test"); }
 
+/// Numbers that an object has none of when it is made, and which can't be taken in where they begin with 13.
+struct grown {
+  std::vector<float> all;
+};
+
 }  // namespace
+
+template <>
+struct stretto::wire_traits<grown> {
+  static std::int64_t bytes(const grown& g) { return static_cast<std::int64_t>(g.all.size()) * 4; }
+  static void cross(crossing& w, grown& g) {
+    std::int64_t count = static_cast<std::int64_t>(g.all.size()), first = count > 0 ? static_cast<std::int64_t>(g.all[0]) : 0;
+    w.number(count), w.number(first);
+    if (w.receives() && first == 13) throw std::length_error("nobody wants this");
+    g.all.resize(static_cast<std::size_t>(count));
+    w.run(g.all.data(), count * 2), w.run(g.all.data() + count / 2, count * 4 - count * 2);
+  }
+};
 
 TEST_CASE("1 rank conforms", "[ranks1]") { conforms(); }
 TEST_CASE("2 ranks conform", "[ranks2]") { conforms(); }
@@ -174,6 +193,88 @@ TEST_CASE("what is too large for the other of 2 ranks is refused by both, with b
   }
   const std::string expected = "a message from rank 0 can't be taken in: stretto: 64 values don't fit a slot with room for 32; let the layer's make_output, or make_saved, give the largest shape";
   CHECK(words == expected);
+}
+
+TEST_CASE("objects of 2 ranks may grow, and what can't be taken in leaves the next message whole", "[ranks2]") {
+  for (const std::int64_t count : {2, 10, 900, 1200, 40000}) {
+    mpi t({.deadline = 20});
+    const grown like;
+    auto* const c = t.open(shape_of(like, 0, 1, 3, 3));
+    for (int box = 0; box < 3 && t.rank() == 0; ++box) {
+      auto* const g = static_cast<grown*>(t.fresh(*c, quiet));
+      g->all.assign(static_cast<std::size_t>(count), box == 1 ? 13.0f : static_cast<float>(box));
+      t.put(*c, {0, 0, box}, g, quiet);
+    }
+    for (int box = 0; box < 3 && t.rank() == 1; ++box) {
+      std::string words;
+      try {
+        const parcel p = t.take(*c, {0, 0, box}, quiet);
+        CHECK(static_cast<grown*>(p.object)->all == std::vector<float>(static_cast<std::size_t>(count), static_cast<float>(box)));
+        t.give_back(*c, p.object);
+      } catch (const error& e) {
+        words = e.what();
+      }
+      CHECK(words == (box == 1 ? "a message from rank 0 can't be taken in: nobody wants this" : ""));
+    }
+    t.close(c);
+  }
+}
+
+TEST_CASE("a transport may be made while 2 ranks are at work over another", "[ranks2]") {
+  mpi t({.deadline = 20});
+  const double like = 0;
+  auto* const there = t.open(shape_of(like, 0, 1, 1, 1));
+  auto* const back = t.open(shape_of(like, 1, 0, 1, 1));
+  std::atomic<bool> enough = false;
+  std::int64_t steps = 0;
+  std::thread work([&] {
+    const auto hand_over = [&](mpi::channel& c, bool sends) {
+      if (sends) {
+        void* const o = t.fresh(c, quiet);
+        *static_cast<double*>(o) = enough ? 1 : 0;
+        t.put(c, {steps, c.number(), 0}, o, quiet);
+        return 0.0;
+      }
+      const parcel p = t.take(c, {steps, c.number(), 0}, quiet);
+      const double last = *static_cast<double*>(p.object);
+      t.give_back(c, p.object);
+      return last;
+    };
+    t.enter(t.rank());
+    for (double mine = 0, others = 0; mine + others == 0; ++steps) {  // both end in the same step
+      mine = enough ? 1 : 0;
+      if (t.rank() == 0) hand_over(*there, true), others = hand_over(*back, false);
+      else others = hand_over(*there, false), hand_over(*back, true);
+      if (t.rank() == 0) mine = others;  // what rank 1 says counts
+    }
+    t.leave(t.rank());
+  });
+  for (int i = 0; i < 20; ++i) {
+    mpi other({.deadline = 20});
+    CHECK(other.ranks() == 2);
+  }
+  enough = t.rank() == 1;
+  work.join();
+  CHECK(steps > 0);
+  t.close(there), t.close(back);
+}
+
+TEST_CASE("an exception of one program is soon known to the other of 2 ranks", "[ranks2]") {
+  const auto begun = std::chrono::steady_clock::now();
+  std::string words;
+  try {
+    mpi t({.deadline = 30});
+    if (t.rank() == 1) throw std::runtime_error("trouble of its own");
+    t.wait(0, [] { return false; }, quiet);
+  } catch (const std::exception& e) {
+    words = e.what();
+  }
+  CHECK((words == "trouble of its own" || words == "stretto: rank 1 has left its transport because of an exception of its program; see what that says"));
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(10));
+}
+
+TEST_CASE("a communicator that is none is refused by 1 rank", "[ranks1]") {
+  CHECK_THROWS_WITH(mpi({.over = MPI_COMM_NULL}), "stretto: mpi_options::over is MPI_COMM_NULL, which has no ranks; let the processes that are left out make no transport");
 }
 
 TEST_CASE("a type that doesn't say how it crosses between 2 ranks is refused when a channel is opened", "[ranks2]") {

@@ -413,19 +413,43 @@ TEST_CASE("where logs can't be written is said before the run") {
   CHECK(std::filesystem::is_empty(here.path));
 }
 
-TEST_CASE("a rank that holds up the end of a pipeline is named, though nobody asked for results") {
-  const folder here;
-  set_trouble(1, sleeps, 1);
-  const int kept = dup(STDERR_FILENO), file = open((here / "said").c_str(), O_WRONLY | O_CREAT, 0666);
+namespace {
+
+/// What is said on standard error meanwhile.
+template <class Do>
+std::string said_in(const std::string& path, Do&& work) {
+  const int kept = dup(STDERR_FILENO), file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   REQUIRE(dup2(file, STDERR_FILENO) == STDERR_FILENO);
-  {
-    pipeline p(layers(), one_each, order, sgd{}, {.threads = {.deadline = 0.1}});
-    p.step();
-  }
+  work();
   REQUIRE(dup2(kept, STDERR_FILENO) == STDERR_FILENO);
   close(kept), close(file);
   set_trouble(-1, nothing_wrong, 0);
-  const std::string said = content(here / "said");
+  return content(path);
+}
+
+}  // namespace
+
+TEST_CASE("an error that nobody was thrown is said when the pipeline ends") {
+  const folder here;
+  set_trouble(2, throws, 2);
+  CHECK(said_in(here / "said", [] {
+          pipeline p(layers(), one_each, order);
+          p.step();
+        }).find("stretto: rank 2 step ") == 0);
+  set_trouble(2, throws, 2);
+  CHECK(said_in(here / "said", [] {
+          pipeline p(layers(), one_each, order);
+          CHECK_THROWS_AS(p.step().loss(), error);
+        }).empty());
+}
+
+TEST_CASE("a rank that holds up the end of a pipeline is named, though nobody asked for results") {
+  const folder here;
+  set_trouble(1, sleeps, 1);
+  const std::string said = said_in(here / "said", [] {
+    pipeline p(layers(), one_each, order, sgd{}, {.threads = {.deadline = 0.1}});
+    p.step();
+  });
   CHECK(said.find("stretto: ") == 0);
   CHECK(said.find(" waited 100 ms for ") != std::string::npos);
   INFO(said);

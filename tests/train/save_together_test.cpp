@@ -140,6 +140,27 @@ TEST_CASE("what one rank can't save is told to all, and the checkpoint of before
   }
 }
 
+TEST_CASE("what a rank throws without words, or as no exception, is told to all, too") {
+  const together_folder folder;
+  const toy::data data(shares);
+  struct silent : std::exception {
+    const char* what() const noexcept override { return ""; }
+  };
+  for (const bool is_exception : {true, false}) {
+    const auto thrown = on_ranks(2, data, [&](auto& mine, auto& p) {
+      const bool breaks = mine.local(1);
+      checkpoints saves(folder.path, {.progress = [=](std::int64_t, std::int64_t) {
+        if (!breaks) return;
+        if (is_exception) throw silent{};
+        throw 7;
+      }, .calls = &broken_on_one()});
+      save_together(mine, saves, 1, contents_of(p));
+    });
+    for (const std::string& words : thrown) CHECK(words == "stretto: rank 1 can't save its part of a checkpoint, and what it threw has no words; see its program");
+    CHECK_FALSE(std::filesystem::exists(folder.path + "/step_00000001"));
+  }
+}
+
 TEST_CASE("a process can't save or load its part as if it were the whole") {
   const together_folder folder;
   const toy::data data(shares);

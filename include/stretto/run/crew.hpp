@@ -98,14 +98,16 @@ class crew {
     });
   }
   /// Steps that were asked for are run to their end first.
-  void stop() {
+  void stop(bool told = false) {
     if (stop_.exchange(true)) return;
+    told_ = told_ || told;
+    if (std::uncaught_exceptions() > thrown_ && !all_here()) leave_by_exception();
     ring();
     try {
       wait_here(asked());  // within the deadline, as everything is
     } catch (...) {        // it is the run's error, which is thrown to who asks for results, or said below
     }
-    if (t_.failed()) say_who_stays();
+    if (t_.failed()) say_why();
     t_.leave(t_.host());
     for (rank_state& r : ranks_)
       if (r.thread.joinable()) r.thread.join();
@@ -153,12 +155,18 @@ class crew {
   void wait_for(std::int64_t steps) {
     watched([&] { wait_here(steps); });
   }
+  bool all_here() const {
+    for (int r = 0; r < t_.ranks(); ++r)
+      if (!t_.local(r)) return false;
+    return true;
+  }
   /// Does what may end in an error of the run, which leaves logs.
   template <class Do>
   void watched(Do&& work) {
     try {
       work();
     } catch (...) {
+      told_ = true;
       if (t_.failed()) log_all();
       throw;
     }
@@ -166,6 +174,7 @@ class crew {
 
   /// Throws what this process found by itself, and leaves logs of it.
   [[noreturn]] void refuse(const error& e) {
+    told_ = true;
     record.fail(e.what());
     each_local([&](int r, rank_state&) {
       rank_record& one = *record.of_rank[static_cast<std::size_t>(r)];
@@ -181,14 +190,21 @@ class crew {
   [[noreturn]] static void refuse_path(int rank, const std::string& path, int why) {
     throw error(text("stretto: the log of rank ", rank, " can't be written to '", path, "' (", std::generic_category().message(why), "); name a place that can").str(), {.rank = rank});
   }
-  /// A rank that doesn't come back from a layer holds its thread, and who ends the pipeline waits for that, perhaps before
-  /// anybody has seen the error. So it is said.
-  void say_who_stays() {
+  /// What ended the program's block ends the run on the other processes, too.
+  void leave_by_exception() {
+    const int mine = first_local(t_);
+    told_ = true;
+    t_.fail(error(text("stretto: rank ", mine, " has left its pipeline because of an exception of its program; see what that says").str(), {.rank = mine}));
+  }
+  /// The error that nobody was told of. And a rank that doesn't come back from a layer holds its thread, and who ends the
+  /// pipeline waits for that, perhaps before anybody has seen the error.
+  void say_why() {
     const auto stays = [&](int r) { return t_.local(r) && !rank(r).ended.load(std::memory_order_acquire); };
     for (int tries = 0; tries < 100; ++tries) {
       bool all = true;
       for (int r = 0; r < t_.ranks(); ++r) all = all && !stays(r);
-      if (all) return;
+      if (all && told_) return;
+      if (all) break;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     log_stream out(STDERR_FILENO);
@@ -292,6 +308,8 @@ class crew {
   asked_step queue_[kept_steps] = {};
   std::atomic<std::int64_t> asked_ = 0;
   std::atomic<bool> stop_ = false;
+  bool told_ = false;              // somebody was thrown the error that ended the run
+  int thrown_ = std::uncaught_exceptions();  // when it was made
   std::optional<run_place> place_;  // in the table of this process
 };
 

@@ -28,6 +28,10 @@ inline void must_fit(const plan_view& program, const recording& one) {
                      "; give steps of that program, which is steps() of their pipeline").str());
 }
 
+inline void must_fit(const plan_view& program, const std::vector<recording>& all) {
+  for (const recording& one : all) must_fit(program, one);
+}
+
 /// Moves the times of each rank onto the clock of rank 0.
 inline void set_clocks(const plan_view& program, std::vector<recording>& all) {
   const auto ranks = static_cast<std::size_t>(program.ranks);

@@ -153,7 +153,7 @@ class pipeline {
     finish();
     if (alone_) return recorded;
     const plan_view program = orders_[0]->work;
-    for (const recording& one : recorded) detail::must_fit(program, one);
+    told_to_all([&] { detail::must_fit(program, recorded); });
     return detail::gather_recordings(transport_, program, recorded, bound_++, [](text& t) { t.add("the other ranks to calibrate"); });
   }
   /// What they say of passes and messages; likewise. For who includes order_choice.hpp, or calibration.hpp.
@@ -248,10 +248,11 @@ class pipeline {
   };
 
  private:
-  std::unique_ptr<binding> bind_or_tell(const plan_view& order, bool keeps_carry = false) {
-    finish();
+  std::unique_ptr<binding> bind_or_tell(const plan_view& order, bool keeps_carry = false) { return finish(), told_to_all([&] { return make_binding(order, keeps_carry); }); }
+  template <class Do>
+  decltype(auto) told_to_all(Do&& work) {
     try {
-      return make_binding(order, keeps_carry);
+      return work();
     } catch (...) {
       if (!alone_) detail::tell_others(transport_);
       throw;
@@ -289,7 +290,7 @@ class pipeline {
       crew_.start();
     } catch (const std::system_error& e) {
       transport_.fail(error(text("stretto: a thread for one of ", order.ranks, " ranks can't be had: ", e.what(), "; use fewer ranks").str()));
-      crew_.stop();
+      crew_.stop(true);
       transport_.rethrow();
     } catch (...) {
       if (!alone_) detail::tell_others(transport_);

@@ -28,7 +28,8 @@ namespace detail {
 struct saving_note {
   std::int64_t bytes[2] = {-1, -1};  // of weights and optimizer; -1: it has none
   char digest[2][64] = {};
-  char fault[1024] = {};             // what went wrong; empty: nothing
+  bool failed = false;
+  char fault[1024] = {};             // what went wrong
 };
 
 /// Runs work(note) on every process; throws the lowest rank's fault on all of them.
@@ -38,13 +39,17 @@ std::vector<saving_note> all_do(Transport& t, label name, Work&& work) {
   try {
     work(mine);
   } catch (const std::exception& e) {
+    mine.failed = true;
     std::strncpy(mine.fault, e.what(), sizeof mine.fault - 1);
+  } catch (...) {
+    mine.failed = true;
   }
   const told<Transport> all(t, name, sizeof mine, [&](int, unsigned char* to) { std::memcpy(to, &mine, sizeof mine); }, [](text& w) { w.add("the other ranks to save a checkpoint"); });
   std::vector<saving_note> notes(static_cast<std::size_t>(t.ranks()));
   for (int r = 0; r < t.ranks(); ++r) std::memcpy(&notes[static_cast<std::size_t>(r)], all.by(r), sizeof mine);
-  for (const saving_note& n : notes)
-    if (n.fault[0] != 0) throw error(n.fault);
+  for (int r = 0; r < t.ranks(); ++r)
+    if (const saving_note& n = notes[static_cast<std::size_t>(r)]; n.failed)
+      throw error(n.fault[0] != 0 ? std::string_view(n.fault) : text("stretto: rank ", r, " can't save its part of a checkpoint, and what it threw has no words; see its program").str(), {.rank = r});
   return notes;
 }
 

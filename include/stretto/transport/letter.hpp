@@ -34,6 +34,8 @@ static_assert(sizeof(letter_head) == 24);
 
 inline constexpr int letter_size = 4000;  // within what MPI sends without asking: 4 KiB for the memory that processes of Open MPI share
 
+static_assert(sizeof(letter_head) + 8 * (crossing::most_numbers + crossing::most_runs) <= letter_size);  // so seal never writes beyond
+
 /// The step whose low half came, next to one that is known.
 inline std::int64_t whole_step(std::uint32_t low, std::int64_t known) {
   return known + static_cast<std::int32_t>(low - static_cast<std::uint32_t>(known));
@@ -46,7 +48,8 @@ inline void copy_run(void* to, const void* from, std::int64_t bytes) {
   else std::memcpy(to, from, static_cast<std::size_t>(bytes));
 }
 
-/// Writes what a value holds behind the head, if it fits; else its runs are to follow. Gives the bytes of the letter.
+/// Writes what a value holds behind the head, if it fits; else its runs are to follow. Gives the bytes of the letter, which
+/// has room for letter_size.
 inline int seal(unsigned char* letter, letter_head& head, const crossing& w) {
   unsigned char* at = letter + sizeof(letter_head);
   if (w.numbers() > 0) copy_run(at, w.noted(), w.numbers() * 8);
@@ -64,14 +67,6 @@ inline int seal(unsigned char* letter, letter_head& head, const crossing& w) {
   }
   std::memcpy(letter, &head, sizeof head);
   return static_cast<int>(at - letter);
-}
-
-/// The largest letter that seal can make of a value with these numbers, runs and bytes.
-inline int room_of_letter(const crossing& w) {
-  const std::int64_t whole = static_cast<std::int64_t>(sizeof(letter_head)) + w.numbers() * 8 + w.bytes();
-  const std::int64_t apart = static_cast<std::int64_t>(sizeof(letter_head)) + w.numbers() * 8 + w.runs() * 8;
-  const std::int64_t mark = static_cast<std::int64_t>(sizeof(letter_head)) + 8, most = whole <= letter_size && whole > apart ? whole : whole <= letter_size ? apart : letter_size;
-  return static_cast<int>(most > mark ? most : mark);
 }
 
 inline const std::int64_t* numbers_of(const unsigned char* letter) { return reinterpret_cast<const std::int64_t*>(letter + sizeof(letter_head)); }

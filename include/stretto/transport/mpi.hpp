@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <map>
 #include <memory>
@@ -45,9 +46,9 @@ class mpi {
   static constexpr bool copies_messages = true;
 
   /// All ranks make one together.
-  explicit mpi(const mpi_options& how = {}) : how_(how), post_(how.over), early_(post_) {
-    if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
+  explicit mpi(const mpi_options& how = {}) : how_(how), post_(how.over, how.deadline), early_(post_) {
     owed_.resize(static_cast<std::size_t>(ranks()));
+    ++detail::mpi_session::users();
   }
   mpi(const mpi&) = delete;
   mpi& operator=(const mpi&) = delete;
@@ -55,9 +56,11 @@ class mpi {
   ~mpi() {
     guard lock(turns());
     bool together = false;
+    --detail::mpi_session::users();
     try {
+      if (std::uncaught_exceptions() > thrown_) post_.fail(error(text("stretto: rank ", rank(), " has left its transport because of an exception of its program; see what that says").str(), {.rank = rank()}));
       if (failed()) settle(lock);
-      if (!failed() || post_.all_heard()) together = post_.part(failed() ? 1 : how_.deadline + 1.5, [&] { look(), give_way(lock, post_.fits() ? 0 : 1000); });
+      if (!detail::mpi_session::is_over() && (!failed() || post_.all_heard())) together = post_.part(failed() ? 1 : how_.deadline + 1.5, [&] { look(), give_way(lock, post_.fits() ? 0 : 1000); });
     } catch (...) {  // whatever is wrong with MPI was said before, or is no matter any more
     }
     if (together) return;
@@ -242,8 +245,10 @@ class mpi {
       return look();
     } catch (const error& e) {
       post_.fail(e);
-      return true;
+    } catch (const std::exception& e) {
+      post_.fail(error(text("stretto: rank ", rank(), " can't take in a message: ", e.what(), "; mend what threw it").str(), {.rank = rank()}));
     }
+    return true;
   }
 
   void receive(const unsigned char* sheet, int from) {
@@ -355,7 +360,7 @@ class mpi {
   /// Until ready(), which comes soon unless something is wrong; gives whether it came.
   template <class Ready>
   bool end_of(Ready&& ready, guard& lock) {
-    const auto end = clock::now() + seconds(failed() ? 0 : how_.deadline);
+    const auto end = clock::now() + seconds(failed() || detail::mpi_session::is_over() ? 0 : how_.deadline);
     for (std::int64_t tries = 1; !ready(); ++tries) {
       if (failed() || clock::now() >= end) return false;
       look_or_fail();
@@ -388,6 +393,7 @@ class mpi {
   std::list<credit_letter> credits_;
   detail::bell bells_[2];                           // of the rank and of the host
   std::atomic<bool> host_is_there_ = false;
+  int thrown_ = std::uncaught_exceptions();         // when it was made
 };
 
 }  // namespace stretto::inline v0

@@ -70,6 +70,17 @@ class mpi_session {
     return all;
   }
 
+  /// How many transports there are.
+  static std::atomic<int>& users() {
+    static std::atomic<int> count = 0;
+    return count;
+  }
+  static bool is_over() {
+    int ended = 0;
+    MPI_Finalized(&ended);
+    return ended != 0;
+  }
+
   /// A transport failed, or couldn't end together with the others: MPI isn't finalized when the program ends.
   static void leave_unfinished() { unfinished() = true; }
 
@@ -81,7 +92,7 @@ class mpi_session {
   static void end() {
     int ended = 0;
     MPI_Finalized(&ended);
-    if (ended == 0 && !unfinished()) MPI_Finalize();
+    if (ended == 0 && !unfinished() && users() == 0) MPI_Finalize();  // who is still at work in a thread would call it afterwards
   }
 };
 

@@ -35,7 +35,7 @@ class mpi_channel {
       if (takes) continue;
       crossing w;
       s.cross(out_.back().object, w);
-      out_.back().letter = mpi_post::make_paper(room_of_letter(w));
+      out_.back().letter = mpi_post::make_paper(letter_size);
       post.reserve(1 + static_cast<std::size_t>(w.runs()));
     }
     if (!takes) return;
@@ -108,12 +108,16 @@ class mpi_channel {
     ++used_;
     incoming& in = in_[static_cast<std::size_t>(i)];
     in.id = {step_ = whole_step(head.step, step_), number_, head.box};
+    filled_ = 0;
     try {
       if (head.empty == 0) fill(in, sheet, head, from, runs);
       else in.id.mark = static_cast<std::int32_t>(numbers_of(sheet)[0]);
-    } catch (const error& e) {
+    } catch (const std::exception& e) {
       in.trouble = text("a message from rank ", shape.from, " can't be taken in: ", e.what());
+    } catch (...) {
+      in.trouble = text("a message from rank ", shape.from, " can't be taken in: something that is no std::exception was thrown");
     }
+    if (!in.trouble.empty() && runs == nullptr) pass_over(in, sheet, head, from);
     if (in.left > 0) filling_.push_back(i);
     else deliver(i);
   }
@@ -170,6 +174,7 @@ class mpi_channel {
     message_id id{};
     int left = 0, next = -1;  // runs that are to come; what is behind it in its box
     text trouble;
+    std::vector<mpi_post::paper> spare;  // for what can't be taken in
   };
   struct outgoing {
     void* object = nullptr;
@@ -201,10 +206,19 @@ class mpi_channel {
       if (head.apart != 0 && numbers_of(sheet)[head.numbers + k] != w[k].bytes) throw error("stretto: its runs are of other lengths than here; let cross() do the same on both ends");
       if (head.apart != 0 && runs == nullptr) {
         post_.receive_run(from, w[k].at, w[k].bytes, &in.left);
+        ++filled_;
         continue;
       }
       copy_run(w[k].at, head.apart != 0 ? runs[k].get() : at, w[k].bytes);
       at += w[k].bytes;
+    }
+  }
+  /// Runs that nobody has use for come all the same, before those of the next message.
+  void pass_over(incoming& in, const unsigned char* sheet, const letter_head& head, int from) {
+    for (int k = filled_; k < head.apart; ++k) {
+      const std::int64_t bytes = numbers_of(sheet)[head.numbers + k];
+      in.spare.push_back(mpi_post::make_paper(bytes));
+      post_.receive_run(from, in.spare.back().get(), bytes, &in.left);
     }
   }
   void deliver(int i) {
@@ -243,6 +257,7 @@ class mpi_channel {
   int under_way_ = 0;              // messages that the receiver hasn't given back, as far as the sender knows
   int used_ = 0, returned_ = 0;    // what the sender counts as under way; of that, what is given back and not told yet
   int last_sent_ = -1, last_taken_ = -1;
+  int filled_ = 0;                 // runs of a message that are received into its object
   std::int64_t step_ = 0;          // of the last message that came
 };
 

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include <stretto/core/error.hpp>
@@ -33,13 +34,18 @@ class mpi_post {
   static constexpr int letters = 1, runs = 2;  // tags
   using clock = std::chrono::steady_clock;
 
-  explicit mpi_post(MPI_Comm over) {
+  mpi_post(MPI_Comm over, double deadline) {
+    if (!(deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");
     mpi_session::begin();
-    mpi_check(MPI_Comm_dup(over, &comm_), "MPI_Comm_dup");
+    if (over == MPI_COMM_NULL) throw error("stretto: mpi_options::over is MPI_COMM_NULL, which has no ranks; let the processes that are left out make no transport");
+    std::unique_lock lock(mpi_session::turns());
+    MPI_Request request;
+    mpi_check(MPI_Comm_idup(over, &comm_, &request), "MPI_Comm_idup");
+    await(request, deadline, lock);
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &ranks_);
-    fits_ = has_core_a_rank();
+    fits_ = has_core_a_rank(deadline, lock);
     heard_.assign(static_cast<std::size_t>(ranks_), 0);
     for (receive& r : ring_) r.letter = make_paper(letter_size);
     post_receives();
@@ -52,7 +58,7 @@ class mpi_post {
   bool fits() const { return fits_; }  ///< each rank of this machine has a core of its own
 
   using paper = std::unique_ptr<unsigned char[]>;
-  static paper make_paper(int bytes) { return paper(new unsigned char[static_cast<std::size_t>(bytes)]); }
+  static paper make_paper(std::int64_t bytes) { return paper(new unsigned char[static_cast<std::size_t>(bytes)]); }
 
   // With the lock held:
 
@@ -90,8 +96,8 @@ class mpi_post {
     MPI_Status status;
     mpi_check(MPI_Test(&r.request, &there, &status), "MPI_Test");
     if (there != 0) {
+      ++handled_;  // whatever becomes of it: it isn't handed on twice
       handle(static_cast<const unsigned char*>(r.letter.get()), status.MPI_SOURCE);
-      ++handled_;
       if (handled_ % depth == 0) see_to_rest();
       return true;
     }
@@ -181,7 +187,7 @@ class mpi_post {
   void abandon() {
     for (receive& r : ring_) {
       int done = 0;
-      if (r.request != MPI_REQUEST_NULL && MPI_Cancel(&r.request) == MPI_SUCCESS) MPI_Test(&r.request, &done, MPI_STATUS_IGNORE);
+      if (!mpi_session::is_over() && r.request != MPI_REQUEST_NULL && MPI_Cancel(&r.request) == MPI_SUCCESS) MPI_Test(&r.request, &done, MPI_STATUS_IGNORE);
       if (done == 0) static_cast<void>(r.letter.release());
     }
     static_cast<void>(own_words_.release());
@@ -238,19 +244,44 @@ class mpi_post {
       if (r != rank_) send(r, letters, own_words_.get(), static_cast<std::int64_t>(before + count), &telling_);
   }
 
+  /// Lets other threads of the process have turns meanwhile: they may be at work over another transport. Processes start when
+  /// they like, so half a minute is waited at least.
+  static void await(MPI_Request& request, double seconds, std::unique_lock<turn_lock>& lock) {
+    const double deadline = seconds < 30 ? 30 : seconds;
+    const auto end = clock::now() + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(deadline < 1e9 ? deadline : 1e9));
+    for (int there = 0; mpi_check(MPI_Test(&request, &there, MPI_STATUS_IGNORE), "MPI_Test"), there == 0;) {
+      if (clock::now() > end) {
+        mpi_session::leave_unfinished();
+        throw error(text("stretto: a transport waited ", static_cast<std::int64_t>(deadline * 1000), " ms for the other processes to make theirs; let all of them make it, or raise the deadline").str());
+      }
+      lock.unlock();
+      sched_yield();
+      lock.lock();
+    }
+  }
+
   /// Whether the ranks of this machine may use as many cores together as they are.
-  bool has_core_a_rank() {
-    MPI_Comm here;
-    mpi_check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &here), "MPI_Comm_split_type");
+  bool has_core_a_rank(double deadline, std::unique_lock<turn_lock>& lock) {
+    struct place {
+      char machine[MPI_MAX_PROCESSOR_NAME];
+      cpu_set_t cores;
+    } mine{};
+    int length = 0;
+    MPI_Get_processor_name(mine.machine, &length);
+    CPU_ZERO(&mine.cores);
+    sched_getaffinity(0, sizeof mine.cores, &mine.cores);
+    std::vector<place> all(static_cast<std::size_t>(ranks_));
+    MPI_Request request;
+    constexpr int bytes = static_cast<int>(sizeof mine);
+    mpi_check(MPI_Iallgather(&mine, bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, comm_, &request), "MPI_Iallgather");
+    await(request, deadline, lock);
     int count = 0;
-    MPI_Comm_size(here, &count);
-    cpu_set_t mine, all;
-    CPU_ZERO(&mine);
-    CPU_ZERO(&all);
-    sched_getaffinity(0, sizeof mine, &mine);
-    mpi_check(MPI_Allreduce(&mine, &all, static_cast<int>(sizeof mine), MPI_BYTE, MPI_BOR, here), "MPI_Allreduce");
-    MPI_Comm_free(&here);
-    return CPU_COUNT(&all) >= count;
+    for (const place& p : all) {
+      if (std::memcmp(p.machine, mine.machine, sizeof mine.machine) != 0) continue;
+      ++count;
+      CPU_OR(&mine.cores, &mine.cores, &p.cores);
+    }
+    return CPU_COUNT(&mine.cores) >= count;
   }
 
   MPI_Comm comm_ = MPI_COMM_NULL;
