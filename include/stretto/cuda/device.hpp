@@ -9,6 +9,7 @@
 #include <stretto/cuda/memory.hpp>
 #include <stretto/cuda/queue.hpp>
 #include <stretto/cuda/runtime.hpp>
+#include <stretto/cuda/sum.hpp>
 #include <stretto/cuda/tools.hpp>
 
 namespace stretto::inline v0::cuda {
@@ -19,6 +20,7 @@ struct basic_device {
   using queue = basic_queue<Runtime>;
   using tools = basic_tools<Runtime>;
   using options = queue_options;
+  using sum = basic_sum<Runtime>;
   template <class T, int Rank>
   using tensor = stretto::tensor<T, Rank, memory>;
   template <class T, int Rank>
@@ -27,6 +29,7 @@ struct basic_device {
 
 using memory = basic_memory<runtime>;
 using queue = basic_queue<runtime>;
+using sum = basic_sum<runtime>;
 using tools = basic_tools<runtime>;
 using device = basic_device<runtime>;
 

@@ -171,7 +171,7 @@ class pipeline {
   }
 
   /// Waits until all steps that were asked for have ended.
-  void finish() { crew_.wait_for(crew_.asked()); }
+  void finish() { crew_.wait_for(crew_.asked()), crew_.settle(); }
 
   /// Writes the logs of this process's ranks as they are now: to pipeline_options::dump, or where `prefix` says.
   void dump(const std::string& prefix = {}) { crew_.dump(prefix); }

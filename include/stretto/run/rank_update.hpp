@@ -45,7 +45,7 @@ class rank_update {
     if constexpr (on_device) {
       device_.scratch = tensor<unsigned char, 1, space>({Optimizer::scratch_bytes});
       device_.scalars = tensor<unsigned char, 1, space>({static_cast<std::int64_t>(sizeof(optimizer_scalars))});
-      device_.told_scalars = {1};
+      device_.told_scalars = typename Transport::template pinned<optimizer_scalars>(1);
     }
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What the library asks of a type that crosses a boundary between layers, and so perhaps a wire between ranks:
-// wire_traits<T>. Numbers, arrays of them, values<T>, tensors of the CPU, and tuples of such have theirs here; for a type of your own,
-// specialise it.
+// wire_traits<T>. Numbers, arrays of them, values<T>, tensors, and tuples of such have theirs here; for a type of your own,
+// specialise it, or give it a member `wire` that is one.
 //
 //     using gradient              the type of its gradient; nothing where it has none: integers, masks
 //     gradient_like(value)        a gradient that fits `value` in its largest shape
@@ -65,6 +65,11 @@ struct wire_traits {
     detail::add_real(to, more);
   }
 };
+
+/// A type may bring its traits along.
+template <class T>
+  requires requires { typename T::wire; }
+struct wire_traits<T> : T::wire {};
 
 template <>
 struct wire_traits<nothing> {
