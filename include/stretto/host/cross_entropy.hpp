@@ -99,6 +99,13 @@ cross_entropy_sum cross_entropy(queue& q, const tensor_view<T, 2>& logits, tenso
   }
 }
 
+/// The losses' sum where a layer gives it; 0 where there are no labels.
+template <class T>
+void cross_entropy_total(queue& q, const tensor_view<T, 2>& logits, tensor_view<const std::int32_t, 1> labels, writes<computes_in<T>, 1> loss,
+                         writes<computes_in<T>, 1> lse, double& total, const cross_entropy_options& o = {}) {
+  total = labels.empty() ? 0 : static_cast<double>(cross_entropy(q, logits, labels, loss, lse, o).loss);
+}
+
 /// Of a shard's columns: l, c[label] where it is among them, else 0, and the sum of c, where `sum` isn't {}.
 template <class T>
 void cross_entropy_shard(queue& q, const tensor_view<T, 2>& logits, tensor_view<const std::int32_t, 1> labels, writes<computes_in<T>, 1> lse,
