@@ -113,6 +113,24 @@ TEST_CASE("a whole backward that wasn't seen costs both halves, halves that were
         "stretto: a calibration for a program of 24 entries is given a recorded step of 16; give steps of that program, which is steps() of their pipeline");
 }
 
+TEST_CASE("recordings that lack times, or have messages of ranks that aren't there, are refused in a sentence") {
+  const plan p = plan_of(3, 6);
+  const std::string entries = std::to_string(p.actions.size()), behind = "; give steps of that program, which is steps() of their pipeline";
+  for (const auto times : {&recording::waits, &recording::starts, &recording::ends}) {
+    recording r = foretold(p, uneven());
+    (r.*times).clear();
+    CHECK(sweep::thrown([&] { calibrate(p, {foretold(p, uneven()), r}); }) == "stretto: a calibration for a program of " + entries + " entries is given a recorded step of 0" + behind);
+  }
+  for (const int rank : {-3, 3, 99}) {
+    recording r = foretold(p, uneven());
+    r.messages[2].to = rank;
+    const std::string words = "stretto: a calibration for a program of 3 ranks is given a message from rank " + std::to_string(r.messages[2].from) + " to rank " + std::to_string(rank) + behind;
+    CHECK(sweep::thrown([&] { calibrate(p, {r}); }) == words);
+    r = foretold(p, uneven()), r.messages[0].from = rank;
+    CHECK(sweep::thrown([&] { calibrate(p, {r}); }).find(" is given a message from rank " + std::to_string(rank) + " to rank ") != std::string::npos);
+  }
+}
+
 TEST_CASE("the best order is the one that simulate foretells the least time among those with the same bits and room") {
   const plan now = plan_of(4, 8), split = make_plan(one_f_one_b_split{}, {.ranks = 4, .micro_batches = 8});
   calibration c = calibrate(now, {foretold(now, uneven())});

@@ -19,6 +19,7 @@
 
 #include <stretto/run.hpp>
 #include <stretto/run/explain_hang.hpp>
+#include <stretto/run/merge_logs.hpp>
 #include <stretto/run/read_dump.hpp>
 
 #include "catch.hpp"
@@ -89,6 +90,10 @@ struct idler {
 auto layers() { return sequential(layer<idler<nothing, float>>(), repeat<idler<float, float>>(2), layer<idler<float, double>>()); }
 const plan order = make_plan(one_f_one_b{}, {.ranks = 4, .micro_batches = 4});
 const cut one_each = cut::of({1, 1, 1, 1});
+
+struct blanks : one_f_one_b {
+  static constexpr const char* name = "my 1F1B (10%)";
+};
 
 /// Threads that lose one message.
 class careless : public threads {
@@ -184,6 +189,17 @@ TEST_CASE("orders are shown in a log as long as they are bound") {
   CHECK(logs[2].orders[0].work.micro_batches == 3);
   REQUIRE(logs[2].orders[0].steps.size() == 1);
   CHECK(logs[2].orders[0].steps[0].number == 2);
+}
+
+TEST_CASE("a schedule whose name has blanks leaves logs that are read") {
+  const folder here;
+  pipeline p(layers(), one_each, make_plan(blanks(), {.ranks = 4, .micro_batches = 4}), sgd{}, {.dump = here / "run"});
+  p.step().loss();
+  p.dump();
+  const std::vector<rank_log> logs = logs_of(here / "run", 4);
+  REQUIRE(logs.size() == 4);
+  CHECK(logs[3].orders[0].work.name.str() == "my 1F1B (10%)");
+  CHECK(merge_logs(logs).steps.size() == 1);
 }
 
 TEST_CASE("logs taken while ranks are at work are whole, and name no hang") {

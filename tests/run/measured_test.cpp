@@ -82,6 +82,8 @@ TEST_CASE("a recording of another program is refused in words") {
   r.starts = r.ends = r.waits = std::vector<double>(3, 1.0);
   CHECK_THROWS_WITH(make_timeline(order, r), "stretto: a recording of 3 entries is drawn by a program of 16; give the program that was recorded, which is steps() of its pipeline");
   CHECK_THROWS_AS(mean_costs(order, r), error);
+  r.ends.assign(16, 2.0);  // and no more starts than before
+  CHECK_THROWS_WITH(make_timeline(order, r), "stretto: a recording of 3 entries is drawn by a program of 16; give the program that was recorded, which is steps() of its pipeline");
 }
 
 TEST_CASE("ranks that were not measured here stay empty") {

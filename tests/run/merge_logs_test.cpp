@@ -14,6 +14,7 @@
 
 #include "catch.hpp"
 #include "run/idler.hpp"
+#include "run/standstill.hpp"
 #include "schedule/sweep.hpp"
 
 using namespace stretto;
@@ -234,4 +235,64 @@ TEST_CASE("logs that aren't of one run aren't merged") {
   other = logs();
   static_cast<plan&>(other[2].orders[0].work) = lower(make_plan(gpipe{}, {.ranks = 4, .micro_batches = 6}));
   CHECK(sweep::thrown([&] { merge_logs(other); }) == "stretto: order 0 of rank 2 is another program than that of rank 0; give the logs of one run, written after the same rebind");
+}
+
+TEST_CASE("logs with the same actions are merged only where they are split alike over the ranks") {
+  // Every program beside every other: rank 0's log of the one, and those of all other ranks of the other.
+  std::vector<program> programs;
+  all_schedules::each([&](auto s) {
+    using S = decltype(s);
+    for (int ranks = 2; ranks <= 3; ++ranks)
+      for (int micro_batches = 2; micro_batches <= 4; ++micro_batches)
+        for (int chunks = 1; chunks <= (takes_chunks<S>() ? 2 : 1); ++chunks)
+          if (const sizes z{.ranks = ranks, .micro_batches = micro_batches, .chunks = chunks}; !refuses(s, z)) programs.push_back(standstill::program_of(make_plan(s, z), true));
+  });
+  std::vector<std::vector<rank_log>> all;
+  for (const program& p : programs) all.push_back(standstill::run(p, {}).logs());
+  int merged = 0, refused = 0;
+  for (std::size_t a = 0; a < all.size(); ++a)
+    for (std::size_t b = 0; b < all.size(); ++b) {
+      if (all[a].size() != all[b].size()) continue;
+      std::vector<rank_log> mixed = all[b];
+      mixed[0] = all[a][0];
+      explain_hang(mixed);
+      const std::string words = sweep::thrown([&] { merge_logs(mixed); });
+      const bool same = same_program(all[a][0].orders[0], all[b][0].orders[0]);
+      if ((words == "") != same || (same ? false : words.rfind("stretto: order 0 of rank 1 is another program than that of rank 0; ", 0) != 0)) FAIL(programs[a].name.str() << " and " << programs[b].name.str() << ": " << words);
+      ++(same ? merged : refused);
+    }
+  CHECK(merged >= static_cast<int>(all.size()));
+  CHECK(refused > 1000);
+
+  const auto refuses_changed = [&](auto change) {
+    std::vector<rank_log> other = logs();
+    change(other[2].orders[0]);
+    return sweep::thrown([&] { merge_logs(other); }) == "stretto: order 0 of rank 2 is another program than that of rank 0; give the logs of one run, written after the same rebind";
+  };
+  CHECK_FALSE(refuses_changed([](logged_order&) {}));
+  CHECK(refuses_changed([](logged_order& o) { --o.work.rows[1]; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.ints[0] = 1; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.slices = 2; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.micro_batches = 5; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.stages = 5; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.passes.passes[0].name = "G"; }));
+  CHECK(refuses_changed([](logged_order& o) { --o.work.passes.edge_count; }));
+  CHECK(refuses_changed([](logged_order& o) { o.work.passes.edges[0].message = "G"; }));
+  CHECK(refuses_changed([](logged_order& o) { o.channels.pop_back(); }));
+  CHECK(refuses_changed([](logged_order& o) { o.channels[0].to = 3; }));
+  CHECK(refuses_changed([](logged_order& o) { o.cut.back() = 5; }));
+  CHECK(refuses_changed([](logged_order& o) { o.trains = false; }));
+}
+
+TEST_CASE("clocks that messages put ever further forward are given up before their numbers run over") {
+  std::vector<rank_log> far = logs();
+  for (std::size_t r = 0; r < 4; ++r) {
+    logged_order& o = far[r].orders[0];
+    far[r].offset = std::int64_t{1} << 61;
+    for (logged_step& s : o.steps) {
+      for (logged_message& m : s.puts) m.when = std::int64_t{1} << 61;
+      for (logged_message& m : s.takes) m.when = 1;
+    }
+  }
+  CHECK_FALSE(merge_logs(far).aligned);
 }

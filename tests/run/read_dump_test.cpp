@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The reader of logs: what it takes, and that whatever else stands there is refused with its place.
+#include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include <stretto/run/explain_hang.hpp>
+#include <stretto/run/log_writer.hpp>
+#include <stretto/run/merge_logs.hpp>
 #include <stretto/run/read_dump.hpp>
+#include <stretto/schedule.hpp>
 
 #include "catch.hpp"
 #include "schedule/sweep.hpp"
@@ -73,10 +78,20 @@ TEST_CASE("what is wrong in a log is told with its place") {
   CHECK(told(whole, "rank 0 2", "rank 0-2") == at(2, 7, "a blank is needed here"));
   CHECK(told(whole, "rank 0 2", "rank -1 2") == at(2, 8, "-1 stands where 0 to 999999999 is needed"));
   CHECK(told(whole, "asked 1 1", "asked 99999999999999999999 1") == at(6, 25, "the number has more than 64 bits"));
+  CHECK(told(whole, "asked 1 1", "asked 1 9223372036854775807") == at(6, 28, "9223372036854775807 stands where 0 to 576460752303423488 is needed"));
+  CHECK(told(whole, "asked 1 1", "asked -1 1") == at(6, 9, "-1 stands where 0 to 576460752303423488 is needed"));
+  CHECK(told(whole, "step 1 0 0 ", "step 0 0 0 ").find("0 stands where 1 to 576460752303423488 is needed") != std::string::npos);
+  CHECK(told(whole, "step 1 0 0 ", "step 1 9223372036854775807 0 ").find("9223372036854775807 stands where 0 to ") != std::string::npos);
+  CHECK(told(content("stalled.log"), "now 0 3 17 -1", "now 0 -3 17 -1").find("-3 stands where 0 to 576460752303423488 is needed") != std::string::npos);
   CHECK(told(whole, "bound 5", "bound 5000000").find("the time is out of range") != std::string::npos);
   CHECK(told(whole, "e 0 5157447027645 5157447028547", "e 0 5157447027645 5").find("the step's times aren't in order") != std::string::npos);
   CHECK(told(whole, "step 1 0 0 5157447012262 5157447026373", "step 1 0 0 5157447012262 5").find("the step's times aren't in order") != std::string::npos);
   CHECK(told(whole, " host\n", " \n").find("a name is needed here") != std::string::npos);
+  CHECK(told(whole, " host\n", " ho%st\n").find("two digits of 0 to F are needed behind %") != std::string::npos);
+  CHECK(told(whole, " host\n", " ho%2\n").find("two digits of 0 to F are needed behind %") != std::string::npos);
+  CHECK(told(whole, " host\n", " ho%2f\n").find("two digits of 0 to F are needed behind %") != std::string::npos);
+  CHECK(told(whole, " host\n", " ho%00\n").find("a name has no letter 00") != std::string::npos);
+  CHECK(told(whole, " 0F0 ", " 0%460 ").find("'' is no pass or message of the program") != std::string::npos);
   CHECK(told(whole, "order 0 1", "order 1 1").find("order 1 stands there twice") != std::string::npos);
   CHECK(told(whole, "sizes 2 4 2 1", "sizes 3 4 2 1").find("the program is of 3 ranks and the log of 2") != std::string::npos);
   CHECK(told(whole, "sizes 2 4 2 1", "sizes 2 4 99999999 1").find("the file is too short for so many stages, micro-batches or slices") != std::string::npos);
@@ -116,4 +131,73 @@ TEST_CASE("what is wrong in a log is told with its place") {
   many = whole;
   for (int i = 0; i < 50; ++i) many.insert(many.find("edge F "), "edge - 0 0 0 0 -1 -1\n");
   CHECK(sweep::thrown([&] { read_dump(many); }).find("an edge table has at most 48 rows") != std::string::npos);
+}
+
+namespace {
+
+/// The log of a rank that was bound to a program and has done nothing.
+std::string written(const program& work, const std::string& host) {
+  detail::run_record all;
+  detail::rank_record one;
+  detail::order_record bound;
+  const flow tables;
+  all.ranks = work.ranks, all.host = host, all.run = 1, bound.work = &work, bound.tables = &tables;
+  all.add(bound, 0);
+  std::FILE* const file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  {
+    detail::log_stream out(fileno(file));
+    detail::add_log(out, all, one);
+  }
+  all.remove_all();
+  std::fseek(file, 0, SEEK_END);
+  std::string text(static_cast<std::size_t>(std::ftell(file)), ' ');
+  std::rewind(file);
+  REQUIRE(std::fread(text.data(), 1, text.size(), file) == text.size());
+  std::fclose(file);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("names of hosts and plans are read back, whatever letters they have") {
+  program work;
+  static_cast<plan&>(work) = lower(make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 12}));
+  const auto reads = [&](const std::string& name) {
+    work.name = label(name);
+    const std::string text = written(work, name);
+    const rank_log log = read_dump(text);
+    bool same = log.host == name && log.orders[0].work.name == work.name;
+    for (const char c : text) same = same && (c == '\n' || (c >= ' ' && c <= '~'));
+    return same;
+  };
+  CHECK(written(work, "here").find("\nname 1f1b\n") != std::string::npos);
+  for (const char* name : {"", "my 1F1B", "-", "--", "- ", "%", "%20", "100%", "gr\303\266\303\237e", "two\nlines", "sizes"}) {
+    INFO(name);
+    CHECK(reads(name));
+  }
+  for (int c = 1; c < 256; ++c)
+    if (!reads({'a', static_cast<char>(c), 'b'}) || !reads({static_cast<char>(c)})) FAIL("letter " << c);
+  work.name = "my 1F1B";
+  CHECK(written(work, "").find("\nname my%201F1B\n") != std::string::npos);
+  CHECK(told(written(work, ""), "\npass UNSHARD ", "\npass %07N ").find("(bad graph: pass ?N has a name that isn't capital letters and _, or begins with SEND_ or RECV_; ") != std::string::npos);
+}
+
+TEST_CASE("no small log keeps anybody busy with ranks that it only counts") {
+  const std::string head = "stretto log 1\nrank 0 ", rest = "\nprocess 1 vm\nclock 2000 2000 0 0\nbound 1 7\nasked 1 1\nend\n";
+  const rank_log most = read_dump(head + "65536" + rest);
+  CHECK(merge_logs({&most, 1}).ranks == 65536);
+  const hang_report why = explain_hang({&most, 1});
+  CHECK(why.kind == hang_kind::died);
+  CHECK(why.rank == 1);
+  for (const char* more : {"65537", "100000", "999999999"})
+    CHECK(sweep::thrown([&] { read_dump(head + more + rest); }).find("a log without orders is of at most 65536 ranks; give the file") != std::string::npos);
+}
+
+TEST_CASE("a log and another one of equal actions that are split otherwise aren't merged") {
+  const std::string both = content("../logs/split_otherwise.logs");
+  const std::size_t end = both.find("\nend\n") + 5;
+  const std::vector<rank_log> logs{read_dump(both.substr(0, end)), read_dump(both.substr(end))};
+  CHECK_FALSE(explain_hang(logs).hangs());
+  CHECK(sweep::thrown([&] { merge_logs(logs); }) == "stretto: order 0 of rank 1 is another program than that of rank 0; give the logs of one run, written after the same rebind");
 }

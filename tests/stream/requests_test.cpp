@@ -2,7 +2,13 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <map>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -146,6 +152,7 @@ TEST_CASE("what requests can't do is said") {
     const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [&](const written& w) { seen.push_back(w.what), why = w.why; });
     CHECK_THROWS_WITH(r.serve(p, 1, [](const written&) {}), "stretto: requests serve already; make another for another pipeline");
     CHECK_THROWS_WITH(r.push(whole), "stretto: a request has a prompt of 20 tokens and asks for 16, and a text has up to 24; give at least one of each, and ask for fewer");
+    CHECK_THROWS_WITH(r.push({prompt.data(), 3}, {.most = std::numeric_limits<std::int64_t>::max()}), Catch::Contains("a prompt of 3 tokens and asks for 9223372036854775807, and a text has up to 24"));
     for (const std::int32_t other : {-1, 17}) {
       const std::int32_t foreign[] = {16, other, 3};
       CHECK_THROWS_WITH(r.push({foreign, 3}, {.most = 2}), "stretto: token 1 of a request's prompt is " + std::to_string(other) + ", and the model knows 0 to 16; use the tokenizer that the model was trained with");
@@ -175,6 +182,58 @@ TEST_CASE("a request of a model that shows nobody its logits fails, and says wha
   r.finish();
   CHECK(told == std::vector<std::string>(3, "stretto: requests were shown no logits; give the model {.watcher = {requests::look<T>, &requests}}"));
   CHECK((r.report().ended == 3 && r.report().tokens == 0));
+}
+
+TEST_CASE("while requests serve others don't, and a function that isn't used is dropped") {
+  const std::string busy = "stretto: a pipeline is asked for something else while it serves; call finish() of its stream or of its requests first";
+  const auto held = std::make_shared<int>(0);
+  requests r({.sequence = 5, .positions = 24}), other({.sequence = 5, .positions = 24});
+  const plan order = make_plan(forward_only{}, {.ranks = 2, .micro_batches = 1});
+  pipeline p(transformer<host::device, float>(tiny(), {.seed = 3, .watcher = {requests::look<float>, &r}}), even_cut(layer_costs(tiny()), 2), order);
+  p.feed<std::int32_t>("tokens", [&](const data_share& d) { return r.read(d); });
+  p.feed<std::int32_t>("labels", [](const data_share&) { return view<const std::int32_t>{}; });
+  const int writes = p.bind(service_of(order, 0), {.keeps_carry = true});
+  std::string said;
+  {
+    const auto runs = r.serve(p, writes, [&](const written&) {
+      try {
+        r.finish();
+      } catch (const error& e) {
+        said = e.what();
+      }
+    });
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(other.serve(p, writes, [held](const written&) {}), busy);
+    CHECK(held.use_count() <= 2);  // of the last one, for as long as `other` lives
+    CHECK_THROWS_WITH(p.finish(), busy);
+    const std::int32_t prompt[] = {1, 2, 3};
+    r.push({prompt, 3}, {.most = 2});
+    r.finish();
+    CHECK(said == "stretto: finish is called of requests by the function that tokens go to, which it would wait for; call it elsewhere");
+    CHECK(r.report().tokens == 2);
+  }
+  p.finish();
+  p.bind(service_of(order, 1));
+}
+
+TEST_CASE("after an error no request is taken, and each push throws it") {
+  requests r({.entry = 3, .sequence = 5, .positions = 24});
+  const std::int32_t prompt[] = {1, 2, 3};
+  {
+    const plan order = make_plan(forward_only{}, {.ranks = 2, .micro_batches = 1});
+    pipeline p(transformer<host::device, float>(tiny(), {.seed = 3, .watcher = {requests::look<float>, &r}}), even_cut(layer_costs(tiny()), 2), order);
+    p.feed<std::int32_t>("tokens", [&](const data_share& d) { return r.read(d); });
+    p.feed<std::int32_t>("labels", [](const data_share&) { return view<const std::int32_t>{}; });
+    const auto runs = r.serve(p, p.bind(service_of(order, 0), {.keeps_carry = true}), [](const written&) { throw std::runtime_error("nobody listens"); });
+    r.push({prompt, 3}, {.most = 2});
+    while (!p.transport().failed()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const std::int64_t pushed = r.report().pushed;
+    CHECK_THROWS_WITH(r.try_push({prompt, 3}, {.most = 2}), Catch::Contains("nobody listens"));
+    CHECK_THROWS_WITH(r.push({prompt, 3}, {.most = 2}), Catch::Contains("nobody listens"));
+    CHECK(r.report().pushed == pushed);
+    CHECK_THROWS_WITH(r.finish(), Catch::Contains("nobody listens"));
+  }
+  r.finish();  // and asks nothing of a pipeline that is gone
+  CHECK_THROWS_WITH(r.push({prompt, 3}, {.most = 2}), "stretto: a request is pushed behind finish(); push before");
 }
 
 TEST_CASE("what requests have come to is a table") {

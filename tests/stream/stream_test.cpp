@@ -2,6 +2,11 @@
 #include "catch.hpp"
 #include "stages.hpp"
 
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -319,6 +324,125 @@ TEST_CASE("what a stream can't do is said") {
   rank_1.join();
   CHECK(first == "stretto: a stream is asked for where the ranks are of several processes or endpoints; serve from one process, over threads");
   CHECK(second == first);
+}
+
+TEST_CASE("while a stream serves nothing else is asked of its pipeline, and when it has ended everything can be") {
+  clear();
+  const std::string busy = "stretto: a pipeline is asked for something else while it serves; call finish() of its stream or of its requests first";
+  threads t(2, {.deadline = 5});
+  pipeline p(t, model(), cut_for(2), walk(2, 1));
+  const int other = p.bind(walk(2, 0));
+  stream s(p);
+  for (int i = 0; i < 3; ++i) {
+    CHECK_THROWS_WITH(stream(p), busy);
+    CHECK_THROWS_WITH(stream(p, other, {}), busy);
+    CHECK_THROWS_WITH(p.step(), busy);
+    CHECK_THROWS_WITH(p.run(other), busy);
+    CHECK_THROWS_WITH(p.bind(walk(2, 0)), busy);
+    CHECK_THROWS_WITH(p.rebind(walk(2, 0)), busy);
+    CHECK_THROWS_WITH(p.finish(), busy);
+    CHECK_THROWS_WITH(p.stop(), busy);
+    s.push({i, 0});
+    CHECK(s.next().value->x == i);
+  }
+  s.push({3, 0});
+  s.close();
+  CHECK(words(s) == "3:3");
+  p.finish();
+  stream again(p, other, {});
+  again.push({5, 0});
+  CHECK(again.next().value->x == 5);
+  again.finish();
+  p.bind(walk(2, 2));
+}
+
+TEST_CASE("finish isn't called by the function that results go to, and close is") {
+  const std::string said = "stretto: finish is called of a stream by the function that its results go to, which it would wait for; call close() there, and finish() elsewhere";
+  for (bool catches : {true, false}) {
+    clear();
+    pipeline p(model(), cut_for(2), walk(2, 1));
+    using served = stream<decltype(model()), sgd, threads>;
+    std::atomic<served*> self = nullptr;
+    std::string seen;
+    int n = 0;
+    served s(p, {}, [&](const delivery<item>&) {
+      if (n++ < 3) return;
+      try {
+        self.load()->finish();
+      } catch (const error& e) {
+        seen = e.what();
+        if (!catches) throw;
+      }
+      self.load()->close();
+    });
+    self = &s;
+    for (int i = 0; i < 4; ++i) s.push({i, 0});
+    if (catches) s.finish();
+    else CHECK_THROWS_WITH(s.finish(), Catch::Contains(said.substr(std::string("stretto: ").size())));
+    CHECK(seen == said);
+    CHECK(n == 4);
+  }
+}
+
+TEST_CASE("a stream that can't be made drops the function that it was given") {
+  pipeline p(model(), cut_for(2), walk(2, 1));
+  const auto held = std::make_shared<int>(0);
+  const auto tell = [held](const delivery<item>&) {};
+  const long before = held.use_count();
+  CHECK_THROWS(stream(p, {.entry = 0}, tell));
+  CHECK_THROWS(stream(p, {.in_flight = 1}, tell));
+  CHECK_THROWS(stream(p, {.deadline = -1}, tell));
+  CHECK(held.use_count() == before);
+  {
+    stream s(p, {}, tell);
+    CHECK_THROWS(stream(p, {}, tell));
+    CHECK(held.use_count() == before + 1);
+  }
+  CHECK(held.use_count() == before);
+}
+
+TEST_CASE("where merge throws, what waits keeps its ticket and nothing is counted") {
+  clear();
+  seeded t(1);
+  pipeline p(t, model(), cut_for(1), walk(1, 1));
+  stream_options<item> how{.entry = 1, .full = when_full::coalesce, .clock = fake_clock};
+  how.merge = [](item& waiting, item& x) {
+    if (x.x == 2) throw std::runtime_error("no merging");
+    waiting.x += x.x;
+  };
+  stream s(p, how);
+  s.push({10, 0});  // no rank has a turn before somebody waits
+  CHECK_THROWS_WITH(s.push({2, 0}), "no merging");
+  CHECK((s.report().pushed == 1 && s.report().superseded == 0 && s.report().waiting == 1));
+  CHECK(s.push({3, 0}).number == 1);
+  CHECK_THROWS_WITH(s.push({2, 0}), "no merging");
+  s.close();
+  CHECK(words(s) == "0:superseded 1:13");
+  const stream_report r = s.report();
+  CHECK((r.pushed == 2 && r.superseded == 1 && r.done == 1 && r.under_way() == 0));
+}
+
+TEST_CASE("a deadline beyond all clocks is none, and one that is no time is refused") {
+  pipeline p(model(), cut_for(2), walk(2, 1));
+  const double endless = std::numeric_limits<double>::infinity();
+  for (double deadline : {endless, 1e300, 1e10, 9.3e9, 3.9e9}) {
+    CAPTURE(deadline);
+    stream s(p, {.deadline = deadline});
+    item x{1, 0};
+    s.push(x);
+    CHECK(s.next().what == outcome::done);
+    s.push(x, deadline);
+    CHECK(s.next().what == outcome::done);
+  }
+  stream s(p);
+  item x{1, 0};
+  for (double deadline : {-1.0, -endless, std::nan("")}) {
+    CHECK_THROWS_WITH(s.push(x, deadline), "stretto: an item is pushed with a deadline that is below 0 or no number; give seconds from now, or 0 for none");
+    CHECK_THROWS_WITH(s.try_push(x, deadline), Catch::Contains("below 0 or no number"));
+  }
+  CHECK(s.report().pushed == 0);
+  s.push(x, 0);
+  CHECK(s.next().what == outcome::done);
 }
 
 TEST_CASE("what is trivially copyable is left as it is by push") {

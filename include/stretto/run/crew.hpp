@@ -143,15 +143,30 @@ class crew {
 
   std::int64_t asked() const { return asked_.load(std::memory_order_relaxed); }
   /// Waits until no more steps are under way than there is room for.
-  void make_way() { wait_for(asked() - kept_steps + 1); }
+  void make_way() {
+    must_be_free();
+    wait_for(asked() - kept_steps + 1);
+  }
   void ask(const asked_step& step) {
     const std::int64_t number = asked();
     queue_[static_cast<std::size_t>(number % kept_steps)] = step;
+    if (step.what.serves != nullptr) serves_.store(true);
     record.asked = number + 1;
     asked_.store(number + 1, std::memory_order_release);
     ring();
   }
 
+  /// Whoever serves knows when the last item has come; nothing that is asked for before would ever begin.
+  void must_be_free() {
+    if (serves_.load(std::memory_order_acquire) && !t_.failed()) throw error("stretto: a pipeline is asked for something else while it serves; call finish() of its stream or of its requests first");
+  }
+  void has_served() { serves_.store(false, std::memory_order_release); }
+
+  void finish() {
+    must_be_free();
+    wait_for(asked());
+    settle();
+  }
   void wait_for(std::int64_t steps) {
     watched([&] { wait_here(steps); });
   }
@@ -311,9 +326,9 @@ class crew {
   std::vector<rank_state> ranks_;
   asked_step queue_[kept_steps] = {};
   std::atomic<std::int64_t> asked_ = 0;
-  std::atomic<bool> stop_ = false;
   bool told_ = false;              // somebody was thrown the error that ended the run
   int thrown_ = std::uncaught_exceptions();  // when it was made
+  std::atomic<bool> stop_ = false, serves_ = false;
   std::optional<run_place> place_;  // in the table of this process
 };
 

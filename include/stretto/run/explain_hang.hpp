@@ -9,11 +9,12 @@
 // and not taken, or passed over; or where it began, in a cycle. Where there are several such ends, the oldest counts. What
 // is shorter than `patience`, or than ten times what such a pass has taken before (or `patience`, if it is the first), is no
 // hang: a healthy run has none.
-// Cost: O(entries) a rank that waits.
+// Cost: O(entries) a rank that waits, and a look at each kept step.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -250,22 +251,19 @@ class hang_finder {
   }
 
   bool asked_differently() {
-    for (int r = 0; r < ranks_; ++r)
-      for (int q = 0; q < r; ++q) {
-        if (log(r) == nullptr || log(q) == nullptr) continue;
-        for (const logged_order& o : log(r)->orders)
-          for (const logged_step& s : o.steps)
-            for (const logged_order& p : log(q)->orders) {
-              const logged_step* const t = find_step(p, s.number);
-              if (t == nullptr) continue;
-              const logged_request &a = s.request, &b = t->request;
-              const bool alike = o.order == p.order && a.index == b.index && a.step == b.step && a.normalizer == b.normalizer && a.kind == b.kind && a.loss_scale == b.loss_scale && a.most_norm == b.most_norm && a.most_loss == b.most_loss;
-              if (alike) continue;
-              take(hang_kind::asked_otherwise, r, at(r), 0);
-              out_.number = s.number, out_.to = q, out_.order = o.order;
-              return true;
-            }
-      }
+    struct asking { int rank, order; const logged_request* what; };
+    std::map<std::int64_t, asking> first;  // of each step, whoever has it
+    for (const rank_log* l : of_) {
+      if (l == nullptr) continue;
+      for (const logged_order& o : l->orders)
+        for (const logged_step& s : o.steps) {
+          const asking& other = first.insert({s.number, {l->rank, o.order, &s.request}}).first->second;
+          if (other.rank == l->rank || (other.order == o.order && *other.what == s.request)) continue;
+          take(hang_kind::asked_otherwise, l->rank, at(l->rank), 0);
+          out_.number = s.number, out_.to = other.rank, out_.order = o.order;
+          return true;
+        }
+    }
     return false;
   }
 

@@ -23,9 +23,14 @@
 namespace stretto::inline v0::detail {
 
 inline void must_fit(const plan_view& program, const recording& one) {
-  if (static_cast<std::int64_t>(one.ends.size()) != program.actions.count)
-    throw error(text("stretto: a calibration for a program of ", program.actions.count, " entries is given a recorded step of ", static_cast<std::int64_t>(one.ends.size()),
-                     "; give steps of that program, which is steps() of their pipeline").str());
+  for (const std::vector<double>* times : {&one.waits, &one.starts, &one.ends})
+    if (static_cast<std::int64_t>(times->size()) != program.actions.count)
+      throw error(text("stretto: a calibration for a program of ", program.actions.count, " entries is given a recorded step of ", static_cast<std::int64_t>(times->size()),
+                       "; give steps of that program, which is steps() of their pipeline").str());
+  for (const message_times& m : one.messages)
+    if (m.from < 0 || m.from >= program.ranks || m.to < 0 || m.to >= program.ranks)
+      throw error(text("stretto: a calibration for a program of ", program.ranks, " ranks is given a message from rank ", m.from, " to rank ", m.to,
+                       "; give steps of that program, which is steps() of their pipeline").str());
 }
 
 inline void must_fit(const plan_view& program, const std::vector<recording>& all) {

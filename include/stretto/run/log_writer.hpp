@@ -76,37 +76,46 @@ class log_stream {
   char buffer_[4096];
 };
 
+/// A name as a word: letters that would end it, or that aren't ASCII, by their numbers (%20).
+inline log_stream& add_name(log_stream& out, std::string_view name) {
+  if (name.empty()) return out.add('-');
+  for (const char c : name) {
+    const auto n = static_cast<unsigned char>(c);
+    if (n > ' ' && n <= '~' && c != '%' && name != "-") out.add(c);
+    else out.add('%', "0123456789ABCDEF"[n / 16], "0123456789ABCDEF"[n % 16]);
+  }
+  return out;
+}
+
 /// An action as a log has it: 2F5s1, 2SEND_F5>3, 2RECV_F5<1.
 inline void add_action(log_stream& out, const plan_view& p, const action& a) {
   const graph& g = *p.passes;
   out.add(a.stage);
   if (a.is_message()) out.add(a.kind == role::send ? "SEND_" : "RECV_", g.edges[a.pass].message.str());
-  else out.add(g.passes[a.pass].name.str());
+  else out.add(g.passes[a.pass].name.str());  // check has seen to it that these are capital letters and _
   if (a.is_message() || g.passes[a.pass].per != share::step) out.add(a.micro_batch);
   if (a.slice > 0) out.add('s', static_cast<int>(a.slice));
   if (a.is_message()) out.add(a.kind == role::send ? '>' : '<', a.peer);
 }
 
-inline std::string_view or_dash(std::string_view name) { return name.empty() ? std::string_view("-") : name; }
-
 inline void add_graph(log_stream& out, const graph& g) {
   for (int k = 0; k < g.pass_count; ++k) {
     const pass_kind& kind = g.passes[k];
-    out.add("pass ", or_dash(kind.name.str()));
+    add_name(out.add("pass "), kind.name);
     for (const int n : {static_cast<int>(kind.on), static_cast<int>(kind.by), static_cast<int>(kind.per), static_cast<int>(kind.how_often), static_cast<int>(kind.covers), kind.group}) out.add(' ', n);
     out.add('\n');
   }
   for (int e = 0; e < g.edge_count; ++e) {
     const edge& row = g.edges[e];
-    out.add("edge ", or_dash(row.message.str()));
+    add_name(out.add("edge "), row.message);
     for (const int n : {static_cast<int>(row.consumer), static_cast<int>(row.how), static_cast<int>(row.producer), static_cast<int>(row.at), row.from, row.to}) out.add(' ', n);
     out.add('\n');
   }
 }
 
 inline void add_program(log_stream& out, const plan_view& p) {
-  out.add("name ", or_dash(p.name.str()), '\n');
-  out.add("sizes ", p.ranks, ' ', p.stages, ' ', p.micro_batches, ' ', p.slices, '\n');
+  add_name(out.add("name "), p.name);
+  out.add("\nsizes ", p.ranks, ' ', p.stages, ' ', p.micro_batches, ' ', p.slices, '\n');
   add_graph(out, *p.passes);
   for (int i = 0; i < p.routes; ++i) {
     const route_view r = p.route(i);
@@ -167,7 +176,8 @@ inline std::int64_t time_of(clockid_t which) {
 /// Everything that is known of a rank of this process.
 inline void add_log(log_stream& out, const run_record& all, const rank_record& one) {
   const run_record::reading orders(all);
-  out.add(R"(stretto log 1)", "\nrank ", one.rank, ' ', all.ranks, "\nprocess ", all.process, ' ', or_dash(all.host));
+  out.add(R"(stretto log 1)", "\nrank ", one.rank, ' ', all.ranks, "\nprocess ", all.process, ' ');
+  add_name(out, all.host);
   out.add("\nclock ", time_of(CLOCK_MONOTONIC), ' ', time_of(CLOCK_REALTIME), ' ', all.offset.get(), ' ', all.uncertainty.get());
   out.add("\nbound ", all.bound.get(), ' ', all.run.get(), "\nasked ", all.asked.get(), ' ', one.done.get(), '\n');
   if (const int n = all.error_length.load(); n > 0) {

@@ -24,9 +24,10 @@ namespace stretto::inline v0 {
 namespace detail {
 
 inline void require_same(const plan_view& program, const recording& r) {
-  if (static_cast<std::int64_t>(r.ends.size()) != program.actions.count)
-    throw error(text("stretto: a recording of ", static_cast<std::int64_t>(r.ends.size()), " entries is drawn by a program of ", program.actions.count,
-                     "; give the program that was recorded, which is steps() of its pipeline").str());
+  for (const std::vector<double>* times : {&r.starts, &r.ends})
+    if (static_cast<std::int64_t>(times->size()) != program.actions.count)
+      throw error(text("stretto: a recording of ", static_cast<std::int64_t>(times->size()), " entries is drawn by a program of ", program.actions.count,
+                       "; give the program that was recorded, which is steps() of its pipeline").str());
 }
 
 /// Whether an entry was measured: those of other processes, and receives, have no times.

@@ -115,12 +115,14 @@ class pipeline {
 
   /// Walks an order of forward passes for as long as items come: what a stream does its work by (stream/stream.hpp). 0: the
   /// order that the pipeline was made with.
-  handle serve(int order, const service_calls& calls) {
+  void serve(int order, const service_calls& calls) {
     if (order != 0) known(order);
     if (orders_[static_cast<std::size_t>(order)]->trains) throw error(text("stretto: order ", order, " is to serve, and it trains; bind one of forward passes, such as service_of(plan)").str());
     if (!alone_) throw error("stretto: a stream is asked for where the ranks are of several processes or endpoints; serve from one process, over threads");
-    return ask(order, 1, false, true, &calls);
+    ask(order, 1, false, true, &calls);
   }
+  /// The last item has come, says who serves, on any thread. Until then nothing else can be asked for.
+  void has_served() { crew_.has_served(); }
 
   /// Whether an order was bound with keeps_carry.
   bool keeps_carry(int order) const { return orders_[static_cast<std::size_t>(order)]->keeps_carry; }
@@ -131,7 +133,7 @@ class pipeline {
     crew_.with_layer(model_, layer < 0 ? model_.size() + layer : layer, look);
   }
   /// Ends the ranks' threads once they have done what they were asked for, or failed. Nothing can be asked for after that.
-  void stop() { crew_.stop(); }
+  void stop() { crew_.must_be_free(), crew_.stop(); }
 
   /// What the steps that are asked for from here on update weights with: its rate may change from step to step.
   Optimizer& optimizer() { return optimizer_; }
@@ -171,7 +173,7 @@ class pipeline {
   }
 
   /// Waits until all steps that were asked for have ended.
-  void finish() { crew_.wait_for(crew_.asked()), crew_.settle(); }
+  void finish() { crew_.finish(); }
 
   /// Writes the logs of this process's ranks as they are now: to pipeline_options::dump, or where `prefix` says.
   void dump(const std::string& prefix = {}) { crew_.dump(prefix); }

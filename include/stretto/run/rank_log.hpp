@@ -8,6 +8,7 @@
 // explain_hang.hpp, merge_logs.hpp and what follows from them take a run's logs of all ranks. Cost: that of what it holds.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -39,6 +40,7 @@ struct logged_request {
   double normalizer = 1;
   std::int64_t kind = 0;             ///< 1: updates, 2: begins, 4 times the round where gradients are gathered
   double loss_scale = 1, most_norm = 0, most_loss = 0;
+  friend bool operator==(const logged_request&, const logged_request&) = default;
 };
 
 struct logged_step {
@@ -102,6 +104,23 @@ inline std::vector<const rank_log*> logs_by_rank(std::span<const rank_log> logs)
     if (mine == nullptr || mine->wall < log.wall) mine = &log;
   }
   return of;
+}
+
+/// Whether two ranks' logs have one order: the same program, split alike over the ranks, by the same routes and channels.
+inline bool same_program(const logged_order& x, const logged_order& y) {
+  const program &a = x.work, &b = y.work;
+  const auto alike = [](const auto& p, const auto& q) { return std::equal(p.data(), p.data() + p.size(), q.data(), q.data() + q.size()); };
+  bool same = x.trains == y.trains && x.cut == y.cut && a.ranks == b.ranks && a.stages == b.stages && a.micro_batches == b.micro_batches && a.slices == b.slices && a.routes == b.routes && a.groups == b.groups &&
+              alike(a.actions, b.actions) && alike(a.rows, b.rows) && alike(a.ints, b.ints);  // routes and groups are numbers
+  same = same && std::equal(a.passes.passes, a.passes.passes + a.passes.pass_count, b.passes.passes, b.passes.passes + b.passes.pass_count, [](const pass_kind& p, const pass_kind& q) {
+    return p.name == q.name && p.on == q.on && p.by == q.by && p.per == q.per && p.how_often == q.how_often && p.covers == q.covers && p.group == q.group;
+  });
+  same = same && std::equal(a.passes.edges, a.passes.edges + a.passes.edge_count, b.passes.edges, b.passes.edges + b.passes.edge_count, [](const edge& p, const edge& q) {
+    return p.consumer == q.consumer && p.how == q.how && p.producer == q.producer && p.message == q.message && p.at == q.at && p.from == q.from && p.to == q.to;
+  });
+  return same && std::equal(x.channels.begin(), x.channels.end(), y.channels.begin(), y.channels.end(), [](const channel_plan& p, const channel_plan& q) {
+    return p.forward == q.forward && p.link == q.link && p.from_stage == q.from_stage && p.to_stage == q.to_stage && p.from == q.from && p.to == q.to && p.objects == q.objects;
+  });
 }
 
 /// A step by its number over all orders; null where it isn't kept.

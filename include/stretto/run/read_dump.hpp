@@ -7,7 +7,8 @@
 //     order   := order cut name sizes pass… edge… route… [of] group… list… channel… step…
 //     list    := "list" { stage NAME [micro-batch] [s slice] [> stage | < stage] }      one a rank: 2F5 2SEND_F5>3 2RECV_B5<3
 //     step    := step { e | p | t } "done"        entries, messages put, messages taken; another number behind done: it is dropped
-// Numbers are decimal; real ones are written as their 64 bits. Cost: O(characters).
+// Numbers are decimal; real ones are written as their 64 bits. In a name, letters that would end it are written as %20, and
+// no name as -. Cost: O(characters).
 #pragma once
 
 #include <bit>
@@ -39,11 +40,11 @@ class log_reader {
     word("process"), log_.process = number(), log_.host = name(), next();
     word("clock"), log_.clock = time(), log_.wall = number(), log_.offset = time(true), log_.uncertainty = time(true), next();
     word("bound"), log_.bound = time(), log_.run = number(), next();
-    word("asked"), log_.asked = number(), log_.done = number(), next();
+    word("asked"), log_.asked = count(), log_.done = count(), next();
     if (begins("error ")) log_.error = rest(6);
     if (begins("threw\n")) log_.threw = true, at_ += 5, next();
     if (begins("now ")) {
-      word("now"), log_.now.order = small_number(0, most), log_.now.index = number();
+      word("now"), log_.now.order = small_number(0, most), log_.now.index = count();
       log_.now.entry = small_number(-1, most), log_.now.layer = small_number(-1, most), next();
     }
     while (begins("order ")) order();
@@ -55,9 +56,13 @@ class log_reader {
 
  private:
   static constexpr int most = 999'999'999;
+  static constexpr int most_unseen = 65'536;  // ranks of a run whose program isn't there
+  static constexpr std::int64_t longest = std::int64_t{1} << 59;  // 18 years, so that sums of a few don't run over
 
   [[noreturn]] void fail_at(std::size_t line, std::size_t column, const text& why) const {
-    throw error(text("stretto: line ", static_cast<std::int64_t>(line), " column ", static_cast<std::int64_t>(column), " of a rank's log: ", why.str(), "; give the file as it was written").str(),
+    text words("stretto: line ", static_cast<std::int64_t>(line), " column ", static_cast<std::int64_t>(column), " of a rank's log: ");
+    for (const char c : why.str()) words.add(c >= ' ' && c <= '~' ? c : '?');  // names may have any letters
+    throw error(words.add("; give the file as it was written").str(),
                 {.line = static_cast<int>(line), .column = static_cast<int>(column)});
   }
   template <class... Parts>
@@ -99,10 +104,25 @@ class log_reader {
   std::string name() {
     blank();
     const std::size_t from = at_;
-    while (peek() > ' ' && peek() <= '~') ++at_;
-    if (at_ == from) fail("a name is needed here");
-    const std::string_view found = in_.substr(from, at_ - from);
-    return std::string(found == "-" ? std::string_view() : found);
+    std::string found;
+    while (peek() > ' ' && peek() <= '~') found += letter();
+    if (found.empty()) fail("a name is needed here");
+    return in_.substr(from, at_ - from) == "-" ? std::string() : found;
+  }
+  /// A letter of a name: itself, or % and its number.
+  char letter() {
+    const char c = peek();
+    ++at_;
+    if (c != '%') return c;
+    int n = 0;
+    for (int i = 0; i < 2; ++i, ++at_) {
+      const char d = peek();
+      const int digit = d >= '0' && d <= '9' ? d - '0' : d >= 'A' && d <= 'F' ? d - 'A' + 10 : -1;
+      if (digit < 0) fail("two digits of 0 to F are needed behind %");
+      n = 16 * n + digit;
+    }
+    if (n == 0) fail("a name has no letter 00");
+    return static_cast<char>(n);
   }
   std::int64_t digits() {
     const bool minus = peek() == '-';
@@ -126,9 +146,14 @@ class log_reader {
     return static_cast<int>(n);
   }
   int small_number(int least, int largest) { return in_range(number(), least, largest); }
-  /// Nanoseconds, so bounded that sums of a few don't run over.
+  /// Of steps or bytes.
+  std::int64_t count(std::int64_t least = 0) {
+    const std::int64_t n = number();
+    if (n < least || n > longest) fail(n, " stands where ", least, " to ", longest, " is needed");
+    return n;
+  }
+  /// Nanoseconds.
   std::int64_t time(bool may_be_before = false) {
-    constexpr std::int64_t longest = std::int64_t{1} << 61;
     const std::int64_t t = number();
     if (t > longest || t < (may_be_before ? -longest : 0)) fail("the time is out of range");
     return t;
@@ -270,8 +295,8 @@ class log_reader {
 
   void step(logged_order& o) {
     logged_step s;
-    word("step"), s.number = number(), s.request.index = number(), s.request.step = number(), s.asked = time(), s.begun = time(), s.ended = time();
-    s.request.normalizer = real(), s.request.kind = number(), s.request.loss_scale = real(), s.request.most_norm = real(), s.request.most_loss = real(), next();
+    word("step"), s.number = count(1), s.request.index = count(), s.request.step = count(), s.asked = time(), s.begun = time(), s.ended = time();
+    s.request.normalizer = real(), s.request.kind = count(), s.request.loss_scale = real(), s.request.most_norm = real(), s.request.most_loss = real(), next();
     const auto entries = static_cast<int>(o.work.order(log_.rank).count);
     const auto boxes = static_cast<std::int64_t>(o.work.micro_batches) * o.work.slices;
     s.times.resize(static_cast<std::size_t>(entries));
@@ -279,7 +304,7 @@ class log_reader {
       logged_message m;
       word(letter), m.channel = small_number(0, static_cast<int>(o.channels.size()) - 1), m.box = number();
       if (m.box < 0 || m.box >= boxes) fail(m.box, " is no micro-batch and slice of the program");
-      m.when = time(), m.bytes = has_bytes ? number() : 0, next();
+      m.when = time(), m.bytes = has_bytes ? count() : 0, next();
       return m;
     };
     bool in_order = (s.begun == 0 || s.begun >= s.asked) && (s.ended == 0 || s.ended >= s.begun);
@@ -308,8 +333,9 @@ class log_reader {
     o.steps.insert(place, std::move(s));
   }
 
-  /// Where the rank is must be a place of its program.
+  /// Where the rank is must be a place of its program, and there are as many ranks as lists.
   void settle() {
+    if (log_.orders.empty() && log_.ranks > most_unseen) fail_line("a log without orders is of at most ", most_unseen, " ranks");
     if (log_.now.order < 0) return;
     const logged_order* const o = log_.find_order(log_.now.order);
     if (o == nullptr) log_.now = {};  // it was bound anew meanwhile

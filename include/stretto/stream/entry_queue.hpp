@@ -47,14 +47,14 @@ class entry_queue {
     if (full()) {
       if (rule_ == when_full::block) return taken::no_room;
       if (rule_ == when_full::drop_newest) return taken::refused;
-      ++superseded_;
       if (rule_ == when_full::coalesce) {
         place& p = at(last_ - 1);
-        merge_(p.value, item);
+        merge_(p.value, item);  // where it throws, what waits keeps its ticket
+        ++superseded_;
         p.number = next_++, p.pushed = now, p.until = until, p.cancelled = false;
         return taken::yes;
       }
-      ++first_;
+      ++superseded_, ++first_;
     }
     place& p = at(last_++);
     if constexpr (std::is_trivially_copyable_v<In>) {

@@ -20,12 +20,14 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <stretto/core/random.hpp>
 #include <stretto/run/pipeline.hpp>
 #include <stretto/stream/ledger.hpp>
 #include <stretto/stream/requests_report.hpp>
+#include <stretto/stream/result_function.hpp>
 #include <stretto/tensor/view.hpp>
 
 namespace stretto::inline v0 {
@@ -65,9 +67,6 @@ class requests {
   }
   requests(const requests&) = delete;
   requests& operator=(const requests&) = delete;
-  ~requests() {
-    if (drop_ != nullptr) drop_(with_);
-  }
 
   /// What serve() gives: where it ends, requests end. It goes before the pipeline does.
   class service {
@@ -81,6 +80,7 @@ class requests {
       } catch (...) {  // of a rank: whoever pushed was told
       }
       if (s.failed(s.pipeline)) s.stop(s.pipeline);  // or a rank would still ask what is gone
+      r_->over_.store(true);                         // the pipeline may be gone before requests are
     }
 
    private:
@@ -95,9 +95,7 @@ class requests {
     if (serving_.pipeline != nullptr) throw error("stretto: requests serve already; make another for another pipeline");
     if (v.routes != 1 || v.slices != 1) throw error(text("stretto: a request's turns come whole and all make one way, and the plan has ", v.routes, " routes and ", v.slices, " slices; serve by service_of(plan)").str());
     if (!p.keeps_carry(order)) throw error(text("stretto: order ", order, " is to write texts, and keeps nothing between runs; bind it with {.keeps_carry = true}").str());
-    with_ = new F(static_cast<F&&>(on_token));
-    call_ = [](void* f, const written& w) { (*static_cast<F*>(f))(w); };
-    drop_ = [](void* f) { delete static_cast<F*>(f); };
+    tell_ = detail::result_function<written>(std::move(on_token));
     slots_.resize(static_cast<std::size_t>(v.micro_batches));
     for (slot& s : slots_) s.now.tokens.reserve(static_cast<std::size_t>(how_.positions));
     order_ = order, first_ = v.route(0).first(), last_ = v.route(0).last(), first_rank_ = v.route(0).rank_of(first_);
@@ -110,6 +108,7 @@ class requests {
       t.doze(t.host(), [&] { return there(what) || t.failed(); });
       if (t.failed()) t.rethrow();
     };
+    serving_.ended = [](void* at) { static_cast<Pipeline*>(at)->has_served(); };
     serving_.failed = [](void* at) { return static_cast<Pipeline*>(at)->transport().failed(); };
     serving_.finish = [](void* at) { static_cast<Pipeline*>(at)->finish(); };
     serving_.stop = [](void* at) { static_cast<Pipeline*>(at)->stop(); };
@@ -141,7 +140,7 @@ class requests {
   /// No ticket where there is no room.
   ticket try_push(view<const std::int32_t> prompt, const request_options& how = {}) {
     if (serving_.pipeline == nullptr) throw error("stretto: a request is pushed before serve(); give requests a pipeline first");
-    if (prompt.count < 1 || how.most < 1 || prompt.count + how.most > how_.positions)
+    if (prompt.count < 1 || how.most < 1 || how.most > how_.positions - prompt.count)
       throw error(text("stretto: a request has a prompt of ", prompt.count, " tokens and asks for ", how.most, ", and a text has up to ", how_.positions, "; give at least one of each, and ask for fewer").str());
     for (std::int64_t i = 0; i < prompt.count; ++i)
       if (const std::int32_t one = prompt.first[i]; one < 0 || one >= vocabulary_)
@@ -150,6 +149,7 @@ class requests {
     {
       const std::lock_guard lock(mutex_);
       if (closed_) throw error("stretto: a request is pushed behind finish(); push before");
+      if (serving_.failed(serving_.pipeline)) serving_.doze(serving_.pipeline, [](void*) { return true; }, this);  // throws what ended the run
       if (count_ == static_cast<std::int64_t>(waiting_.size())) return t;
       text_of& place = waiting_[static_cast<std::size_t>((begun_ + count_++) % static_cast<std::int64_t>(waiting_.size()))];
       place.tokens.assign(prompt.first, prompt.first + prompt.count);
@@ -175,6 +175,7 @@ class requests {
   /// Takes no more requests, and waits until all have ended.
   void finish() {
     if (serving_.pipeline == nullptr || over_.load(std::memory_order_acquire)) return;
+    if (tell_.within()) throw error("stretto: finish is called of requests by the function that tokens go to, which it would wait for; call it elsewhere");
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
@@ -300,6 +301,7 @@ class requests {
     const outcome what = mark == 0 ? outcome::done : detail::outcome_of(mark);
     if (what == outcome::closed) {
       if ((mark & service_calls::last) != 0 && (n + 1) % static_cast<std::int64_t>(slots_.size()) == 0) {
+        serving_.ended(serving_.pipeline);
         over_.store(true, std::memory_order_release);
         serving_.ring(serving_.pipeline, false, 0);
       }
@@ -321,7 +323,7 @@ class requests {
         w.last = false;
       }
     }
-    if (tells) call_(with_, w);
+    if (tells) tell_(w);
     {
       const std::lock_guard lock(mutex_);
       const std::int64_t now = how_.clock();
@@ -346,6 +348,7 @@ class requests {
     void* pipeline = nullptr;
     void (*ring)(void*, bool rank, int who) = nullptr;
     void (*doze)(void*, bool (*)(void*), void*) = nullptr;
+    void (*ended)(void*) = nullptr;
     bool (*failed)(void*) = nullptr;
     void (*finish)(void*) = nullptr;
     void (*stop)(void*) = nullptr;
@@ -354,9 +357,7 @@ class requests {
   requests_options how_;
   served serving_;
   service_calls calls_;
-  void* with_ = nullptr;
-  void (*call_)(void*, const written&) = nullptr;
-  void (*drop_)(void*) = nullptr;
+  detail::result_function<written> tell_;
   int order_ = -1, first_ = 0, last_ = 0, first_rank_ = 0;
   std::int64_t vocabulary_ = std::int64_t{1} << 31;   // tokens that the first layer knows, where it says so
   std::vector<int> before_;               // by stage: the one before it

@@ -15,10 +15,10 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <stretto/run/pipeline.hpp>
 #include <stretto/stream/ends.hpp>
@@ -26,6 +26,7 @@
 #include <stretto/stream/ledger.hpp>
 #include <stretto/stream/options.hpp>
 #include <stretto/stream/report.hpp>
+#include <stretto/stream/result_function.hpp>
 
 namespace stretto::inline v0 {
 
@@ -42,12 +43,11 @@ class stream {
   /// Serves by the plan that the pipeline was made with.
   explicit stream(served& p, const stream_options<in>& how = {}) : stream(p, 0, how) {}
   /// By an order that was bound with bind().
-  stream(served& p, int order, const stream_options<in>& how) : stream(p, order, how, nullptr, nullptr, nullptr) {}
+  stream(served& p, int order, const stream_options<in>& how) : stream(p, order, how, results{}) {}
   /// Results go to a function, which the last stage's rank calls; there is no next() then.
   template <class F>
     requires std::is_invocable_v<F&, const delivery<out>&>
-  stream(served& p, const stream_options<in>& how, F on_result)
-      : stream(p, 0, how, new F(static_cast<F&&>(on_result)), [](void* f, const delivery<out>& d) { (*static_cast<F*>(f))(d); }, [](void* f) { delete static_cast<F*>(f); }) {}
+  stream(served& p, const stream_options<in>& how, F on_result) : stream(p, 0, how, results(std::move(on_result))) {}
 
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
@@ -58,12 +58,11 @@ class stream {
     } catch (...) {  // of a rank: whoever asked for results was told
     }
     if (t_.failed()) p_.stop();  // or a rank would still ask what is gone here
-    if (drop_ != nullptr) drop_(with_);
   }
 
   /// Takes an item, which changes places with another; waits where `block` says so. No ticket: drop_newest refused it.
   ticket push(in& item) { return push(item, how_.deadline); }
-  /// With a deadline of its own: seconds from now; 0: none.
+  /// With a deadline of its own: seconds from now; 0, or more than a century: none.
   ticket push(in& item, double deadline) {
     ticket given = try_push(item, deadline);
     while (!given && how_.full == when_full::block) {
@@ -80,7 +79,7 @@ class stream {
 
   /// The next item's outcome, in the order of tickets. Waits for it; `closed` once all have been told.
   delivery<out> next() {
-    if (call_ != nullptr) throw error("stretto: next is asked of a stream that gives its results to a function; make it without one");
+    if (tell_) throw error("stretto: next is asked of a stream that gives its results to a function; make it without one");
     while (true) {
       if (delivery<out> d; fetch(d)) return d;
       if (over_.load(std::memory_order_acquire) && !book_.has_more()) return {};
@@ -107,8 +106,9 @@ class stream {
 
   /// Closes it, and waits until all items have come through. Outcomes that nobody has fetched are gone then.
   void finish() {
+    if (tell_.within()) throw error("stretto: finish is called of a stream by the function that its results go to, which it would wait for; call close() there, and finish() elsewhere");
     close();
-    if (call_ != nullptr) {
+    if (tell_) {
       t_.doze(t_.host(), [&] { return over_.load(std::memory_order_acquire) || t_.failed(); });
       if (t_.failed()) t_.rethrow();
     } else {
@@ -129,9 +129,10 @@ class stream {
 
  private:
   using queue = entry_queue<in>;
+  using results = detail::result_function<delivery<out>>;
 
-  stream(served& p, int order, const stream_options<in>& how, void* with, void (*call)(void*, const delivery<out>&), void (*drop)(void*))
-      : p_(p), t_(p.transport()), how_(how), with_(with), call_(call), drop_(drop), queue_(how.entry, how.full, how.merge), book_(p.steps(order), how) {
+  stream(served& p, int order, const stream_options<in>& how, results tell)
+      : p_(p), t_(p.transport()), how_(how), tell_(std::move(tell)), queue_(how.entry, how.full, how.merge), book_(p.steps(order), how) {
     if (!(how.deadline >= 0)) throw error("stretto: stream_options::deadline is below 0 or no number; give seconds, or 0 for none");
     first_rank_ = book_.first_rank();
     calls_.with = this;
@@ -154,12 +155,14 @@ class stream {
 
   ticket offer(in& item, double deadline, bool counts_refusal) {
     if (t_.failed()) t_.rethrow();
+    if (!(deadline >= 0)) throw error("stretto: an item is pushed with a deadline that is below 0 or no number; give seconds from now, or 0 for none");
+    constexpr double never = 4e9;  // a century and more, of which the clock could have no nanoseconds left
     ticket given;
     {
       const std::lock_guard lock(mutex_);
       if (closed_.load()) throw error("stretto: an item is pushed into a stream that was closed; push before close()");
       const std::int64_t now = how_.clock();
-      const typename queue::taken what = queue_.push(item, now, deadline > 0 ? now + static_cast<std::int64_t>(deadline * 1e9) : 0);
+      const typename queue::taken what = queue_.push(item, now, deadline > 0 && deadline < never ? now + static_cast<std::int64_t>(deadline * 1e9) : 0);
       room_.store(!queue_.full(), std::memory_order_release);
       if (what == queue::taken::yes) {
         given.number = queue_.tickets() - 1;
@@ -216,9 +219,9 @@ class stream {
       book_.enter_in_report(n, mark, now);
     }
     book_.passed(stage, n, mark, now);
-    if (call_ != nullptr)
-      for (delivery<out> d; fetch(d);) call_(with_, d);
-    if (book_.is_end(n, mark)) over_.store(true, std::memory_order_release);
+    if (tell_)
+      for (delivery<out> d; fetch(d);) tell_(d);
+    if (book_.is_end(n, mark)) p_.has_served(), over_.store(true, std::memory_order_release);
     t_.ring(t_.host());
   }
 
@@ -235,9 +238,7 @@ class stream {
   served& p_;
   Transport& t_;
   stream_options<in> how_;
-  void* with_;
-  void (*call_)(void*, const delivery<out>&);
-  void (*drop_)(void*);
+  results tell_;
   mutable std::mutex mutex_;
   queue queue_;                             // under the mutex
   std::int64_t refused_ = 0, first_push_ = 0;  // likewise
