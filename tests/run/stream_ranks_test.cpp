@@ -9,7 +9,6 @@
 #include <stretto/cuda/checked.hpp>
 #include <stretto/cuda/sum.hpp>
 #include <stretto/cuda/tools.hpp>
-#include <stretto/cuda/update_lane.hpp>
 #include <stretto/run.hpp>
 #include <stretto/schedule.hpp>
 #include <stretto/transport/seeded.hpp>
@@ -27,6 +26,7 @@ namespace {
 constexpr std::int64_t width = 3;
 using space = cuda::basic_memory<checked>;
 using numbers = tensor<float, 1, space>;
+using numbers_view = tensor_view<float, 1, space>;
 using device_tools = cuda::basic_tools<checked>;
 constexpr cuda::queue_options small{.scratch_bytes = 4096, .upload_bytes = 256, .uploads = 3};
 
@@ -103,35 +103,23 @@ struct loss_layer {
 
 /// w -= rate g, on the device.
 struct device_sgd {
-  using memory = space;
+  using queue = cuda::basic_queue<checked>;
   static constexpr int states = 1;
-  static constexpr std::int64_t scratch_bytes = 64;
   double rate = 0.05;
 
-  static int stream_of(const cuda::update_lane& at) { return *static_cast<const int*>(at.stream); }
-  template <class... Touched>
-  static void put(const char* name, void (*f)(const work&), const work& a, const cuda::update_lane& at, const Touched&... touched) {
-    const cuda::touch all[] = {touched...};
-    checked::call(name, f, stream_of(at), a, all, static_cast<int>(sizeof...(touched)));
-  }
-  template <class P>
-  static void clear(const P& p, const cuda::update_lane& at) {
-    checked::zero(p.gradient, p.count * 4, stream_of(at));
-  }
-  template <class P>
-  static void squares(const P& p, double* to, const cuda::update_lane& at) {
-    put("squares", [](const work& a) {
+  static numbers_view gradient_of(const parameter& p) { return {static_cast<float*>(p.gradient), {{p.count}}}; }
+  static void clear(queue& q, const parameter& p) { q.zero(gradient_of(p)); }
+  static void squares(queue& q, const parameter& p, double* to) {
+    q.call<work>("squares", [](const work& a) {
       *a.sum = 0;
       for (int i = 0; i < width; ++i) *a.sum += static_cast<double>(a.x[i]) * static_cast<double>(a.x[i]);
-    }, {.x = static_cast<const float*>(p.gradient), .sum = static_cast<double*>(at.scratch)}, at, cuda::touch{p.gradient, p.count * 4, false}, cuda::touch{at.scratch, 8, true});
-    checked::copy(to, at.scratch, 8, stream_of(at));
+    }, {.x = static_cast<const float*>(p.gradient), .sum = to}, cuda::reads_of(gradient_of(p)), cuda::writes_of(cuda::memory_run{to, 8}));
   }
-  template <class P>
-  void operator()(const P& p, const cuda::update_lane& at) const {
-    put("sgd", [](const work& a) {
+  void step(queue& q, const parameter& p, const optimizer_scalars* scalars) const {
+    const numbers_view w(static_cast<float*>(p.value), {{p.count}});
+    q.call<work>("sgd", [](const work& a) {
       for (int i = 0; i < width; ++i) a.y[i] -= static_cast<float>(a.g * a.scalars->scale) * a.x[i];
-    }, {.x = static_cast<const float*>(p.gradient), .y = static_cast<float*>(p.value), .g = rate, .scalars = at.scalars}, at, cuda::touch{p.gradient, p.count * 4, false},
-        cuda::touch{p.value, p.count * 4, true}, cuda::touch{at.scalars, sizeof(optimizer_scalars), false});
+    }, {.x = static_cast<const float*>(p.gradient), .y = w.data(), .g = rate, .scalars = scalars}, cuda::reads_of(gradient_of(p), w, cuda::memory_run{scalars, sizeof *scalars}), cuda::writes_of(w));
   }
 };
 

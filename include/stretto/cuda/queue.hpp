@@ -38,6 +38,7 @@ class basic_queue {
   using memory = basic_memory<Runtime>;
   using runtime = Runtime;
   using stream = typename Runtime::stream;
+  using options = queue_options;
 
   explicit basic_queue(const queue_options& o = {}) : how_(checked_options(o)), own_(on_device(o.device)), now_(own_.get()) {
     scratch_ = memory::take(how_.scratch_bytes);

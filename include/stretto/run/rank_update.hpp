@@ -4,17 +4,22 @@
 // when the sums of all ranks are there.
 //
 //     clear ─► passes ─► tell (squares, tied gradients) ═ board ═► apply (scale, count)
-// Parameters lie in the CPU's memory or, where the optimizer says so by `memory`, in a device's. There the same is put on the
-// rank's stream, and the CPU waits once, in tell, when all passes have been put there; update_lane.hpp has what is asked of
-// such an optimizer. Cost: a pass over the gradients each; on a device a copy of tied gradients to the CPU and back, too.
+// Parameters lie in the CPU's memory or, where the optimizer names a device's queue, in that one's. There the same is put on the
+// rank's stream, and the CPU waits once, in tell, when all passes have been put there. Such an optimizer has
+//
+//     using queue = basic_queue<Runtime>;   static constexpr int states = 2;
+//     static void clear(queue&, const parameter&);                                 gradient = 0
+//     static void squares(queue&, const parameter&, double* to);                   the sum of its squares, to the device's memory
+//     void step(queue&, const parameter&, const optimizer_scalars*) const;         the scalars are in the device's memory
+// Cost: a pass over the gradients each; on a device a copy of tied gradients to the CPU and back, too.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
-#include <stretto/cuda/update_lane.hpp>
 #include <stretto/numeric/optimizer.hpp>
 #include <stretto/run/board.hpp>
 #include <stretto/run/rank_parameters.hpp>
@@ -28,9 +33,9 @@ struct space_of_optimizer {
   using type = host_memory;
 };
 template <class Optimizer>
-  requires requires { typename Optimizer::memory; }
+  requires requires { typename Optimizer::queue; }
 struct space_of_optimizer<Optimizer> {
-  using type = typename Optimizer::memory;
+  using type = typename Optimizer::queue::memory;
 };
 
 template <class Transport, class Optimizer>
@@ -43,7 +48,8 @@ class rank_update {
  public:
   rank_update(Transport& t, const parameter_board& board, int rank) : t_(t), board_(board), rank_(rank) {
     if constexpr (on_device) {
-      device_.scratch = tensor<unsigned char, 1, space>({Optimizer::scratch_bytes});
+      device_.queue = std::make_unique<typename Optimizer::queue>(device_room::small(t, rank));
+      device_.queue->use(*static_cast<const typename Optimizer::queue::stream*>(t.lane(rank)));
       device_.scalars = tensor<unsigned char, 1, space>({static_cast<std::int64_t>(sizeof(optimizer_scalars))});
       device_.told_scalars = typename Transport::template pinned<optimizer_scalars>(1);
     }
@@ -66,7 +72,7 @@ class rank_update {
   void clear(const Optimizer& optimizer) {
     for (const local_parameter<space>& p : parameters) {
       if (p.what.gradient == nullptr) continue;
-      if constexpr (on_device) optimizer.clear(p.what, lane());
+      if constexpr (on_device) optimizer.clear(*device_.queue, p.what);
       else if (p.what.type == number_type::float32) zero(static_cast<float*>(p.what.gradient), p.what.count);
       else zero(static_cast<double*>(p.what.gradient), p.what.count);
     }
@@ -75,14 +81,16 @@ class rank_update {
   /// What the rank knows of its gradients: squares behind the losses of its segment, and its shares of tied ones.
   void tell(const Optimizer& optimizer, double* segment, unsigned char* shares) {
     if constexpr (on_device) {
-      if (device_.sums.size() != static_cast<std::int64_t>(parameters.size())) device_.sums = typename device_room::numbers(static_cast<std::int64_t>(parameters.size()));
+      const auto count = static_cast<std::int64_t>(parameters.size());
+      if (device_.sums.size() != count) device_.sums = typename device_room::numbers(count), device_.sums_there = tensor<double, 1, space>({count});
       if (shares != nullptr && device_.shares.size() == 0) device_.shares = typename device_room::bytes(board_.most_share_bytes());
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const parameter& p = parameters[i].what;
         if (p.gradient == nullptr) continue;
-        optimizer.squares(p, device_.sums.data() + i, lane());
+        optimizer.squares(*device_.queue, p, device_.sums_there.data() + i);
         if (const std::int64_t at = board_.share_of(parameters[i].row); at >= 0) copy(device_.shares.data() + at, p.gradient, p.count * 4);
       }
+      copy(device_.sums.data(), device_.sums_there.data(), count * 8);
       t_.settle(rank_);
       for (std::size_t i = 0; i < parameters.size(); ++i)
         if (parameters[i].what.gradient != nullptr) segment[board_.square_of(parameters[i].row)] = device_.sums.read(static_cast<std::int64_t>(i));
@@ -103,7 +111,7 @@ class rank_update {
       for (local_parameter<space>& p : parameters) {
         if (p.what.gradient == nullptr) continue;
         if (board_.is_tied(p.row)) at = take_tied(p, shares_of, at);
-        optimizer(p.what, lane());
+        optimizer.step(*device_.queue, p.what, reinterpret_cast<const optimizer_scalars*>(device_.scalars.data()));
       }
     } else {
       for (local_parameter<space>& p : parameters) {
@@ -142,15 +150,18 @@ class rank_update {
   struct room_of<T, true> {
     using numbers = typename T::template pinned<double>;
     using bytes = typename T::template pinned<unsigned char>;
-    tensor<unsigned char, 1, space> scratch, scalars;
+    std::unique_ptr<typename Optimizer::queue> queue;
+    tensor<unsigned char, 1, space> scalars;
+    tensor<double, 1, space> sums_there;
     numbers sums;
     bytes shares;
     typename T::template pinned<float> tied;
     typename T::template pinned<optimizer_scalars> told_scalars;
+
+    static auto small(const T& t, int rank) { return typename Optimizer::queue::options{.device = t.device(rank), .scratch_bytes = 1 << 20, .upload_bytes = 256, .uploads = 1}; }
   };
   using device_room = room_of<Transport, on_device>;
 
-  auto lane() const { return cuda::update_lane{t_.lane(rank_), device_.scratch.data(), reinterpret_cast<const optimizer_scalars*>(device_.scalars.data())}; }
   void copy(void* to, const void* from, std::int64_t bytes) { t_.copy(rank_, to, from, bytes); }
 
   /// The sum of a tied parameter's gradients, made on the CPU, replaces that of this use. What is told in one step was copied
