@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stretto/cuda/memory.hpp>
+#include <stretto/cuda/product_options.hpp>
 #include <stretto/cuda/queue.hpp>
 #include <stretto/cuda/runtime.hpp>
 #include <stretto/cuda/tools.hpp>
@@ -19,10 +20,14 @@ struct basic_device {
   using queue = basic_queue<Runtime>;
   using tools = basic_tools<Runtime>;
   using options = queue_options;
+  template <class C>
+  using product_options = basic_product_options<Runtime, C>;
   template <class T, int Rank>
   using tensor = stretto::tensor<T, Rank, memory>;
   template <class T, int Rank>
   using view = tensor_view<T, Rank, memory>;
+  template <class T>
+  using packed = basic_packed_matrix<Runtime, T>;
 };
 
 using memory = basic_memory<runtime>;

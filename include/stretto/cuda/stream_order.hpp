@@ -78,7 +78,10 @@ class stream_order {
     const std::lock_guard lock(mutex_);
     block b;
     b.bytes = bytes, b.name = name;
-    blocks_[reinterpret_cast<std::uintptr_t>(first)] = b;
+    // What was here before was given back: work inside the new block must not find it.
+    const auto begin = reinterpret_cast<std::uintptr_t>(first), end = begin + static_cast<std::uintptr_t>(bytes);
+    for (auto old = blocks_.lower_bound(begin); old != blocks_.end() && old->first < end;) old = blocks_.erase(old);
+    blocks_[begin] = b;
   }
   /// The memory is given back, in the order of a stream or, by the host, at once.
   void given_back(const void* first, int where) {
