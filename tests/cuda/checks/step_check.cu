@@ -100,7 +100,7 @@ struct step_checks {
     if (cpu.level() < host::isa::avx2) return;
     state<float> c{gradient, first, second, master};
     tensor<T, 1> lanes = weight;
-    put(cpu, c.gradient, c.first, c.second, c.master, lanes, &scalars, rounding);
+    put(cpu, view_of(c.gradient), view_of(c.first), view_of(c.second), view_of(c.master), view_of(lanes), &scalars, rounding);
     r.check(words + ": the CPU's bits", same_bits(w.back(), lanes) && same_bits(m.back(), c.first) && same_bits(v.back(), c.second));
   }
 

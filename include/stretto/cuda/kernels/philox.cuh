@@ -44,7 +44,7 @@ __device__ inline void random_bits(const random_stream& r, std::uint32_t sample,
   if constexpr (N == 1) {
     bits[0] = random_word(r, sample, element);
   } else {
-    static_assert(N % 4 == 0, "stretto: random words are drawn one by one, or in lines that begin at a multiple of four");
+    static_assert(N % 4 == 0);
 #pragma unroll
     for (int k = 0; k < N; k += 4) {
       const random_words b = random_block_at(r, sample, (element + k) >> 2);
@@ -60,7 +60,7 @@ __device__ inline void random_chances(const random_stream& r, std::uint32_t samp
   if constexpr (N == 1) {
     chance[0] = random_word(r, sample, at / 2) >> (at % 2 * 16) << 16;
   } else {
-    static_assert(N == 4 || N == 8, "stretto: chances are drawn one by one, or in lines of four or eight");
+    static_assert(N == 4 || N == 8);
     const random_words b = random_block_at(r, sample, at >> 3);
     const bool upper = N == 4 && (at & 4) != 0;
 #pragma unroll

@@ -81,7 +81,7 @@ template <int Tile>
 STRETTO_KERNEL __launch_bounds__(sort_threads) void move_pairs(sort_arguments a) {
   constexpr int rounds = Tile / sort_threads;
   __shared__ std::uint32_t seen[sort_warps][digits];  // by each warp; then where its first of a digit goes
-  for (int i = threadIdx.x; i < sort_warps * digits; i += sort_threads) seen[0][i] = 0;
+  for (int i = threadIdx.x; i < sort_warps * digits; i += sort_threads) seen[i / digits][i % digits] = 0;
   __syncthreads();
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * Tile + warp * (Tile / sort_warps) + lane;
