@@ -14,16 +14,6 @@
 
 namespace stretto::inline v0::cuda::detail {
 
-/// Rows of that view begin at sixteen bytes and are whole lines; or there is none.
-template <class T, class Space>
-bool rows_in_lines(const tensor_view<T, 2, Space>& v, std::int64_t columns) {
-  return v.data() == nullptr || in_lines<T>(v.data(), v.rows() > 1 ? v.stride(0) : 0, columns);
-}
-template <class T, class Space>
-bool rows_in_lines(const tensor_view<T, 1, Space>& v, std::int64_t columns) {
-  return v.data() == nullptr || in_lines<T>(v.data(), 0, columns);
-}
-
 template <bool Centred, class Runtime, class T>
 void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 2>& residual, const device_reads<Runtime, T, 1>& weight,
              const device_reads<Runtime, T, 1>& bias, const device_writes<Runtime, T, 2>& s, const tensor_view<T, 2, basic_memory<Runtime>>& y,
@@ -38,8 +28,8 @@ void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<
   const row_plan p = plan_rows<T>(rows, columns, 1);
   const norm_arguments<T> a{rows, columns, p.threads, x.data(), residual.data(), weight.data(), bias.data(), s.data(), y.data(), mean.data(), inverse.data(),
                             x.stride(0), residual.stride(0), s.stride(0), y.stride(0), static_cast<float>(epsilon), static_cast<float>(offset)};
-  const bool lined = rows_in_lines(x, columns) && rows_in_lines(residual, columns) && rows_in_lines(weight, columns) && rows_in_lines(bias, columns) && rows_in_lines(s, columns) &&
-                     rows_in_lines(y, columns);
+  const bool lined = rows_in_lines(x) && rows_in_lines(residual) && rows_in_lines(weight) && rows_in_lines(bias) && rows_in_lines(s) &&
+                     rows_in_lines(y);
   const auto kernel = p.hold == row_hold::memory   ? norm_rows<T, row_hold::memory, false, Centred>
                       : p.hold == row_hold::shared ? norm_rows<T, row_hold::shared, false, Centred>
                       : lined                      ? norm_rows<T, row_hold::registers, true, Centred>
@@ -85,7 +75,7 @@ void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const d
   const std::int64_t n = a.columns;
   const row_plan p = plan_rows<T>(a.rows, n, 2);
   a.threads = p.threads;
-  const bool lined = rows_in_lines(x, n) && rows_in_lines(dy, n) && rows_in_lines(weight, n) && rows_in_lines(residual, n) && rows_in_lines(dx, n);
+  const bool lined = rows_in_lines(x) && rows_in_lines(dy) && rows_in_lines(weight) && rows_in_lines(residual) && rows_in_lines(dx);
   const auto kernel = p.hold == row_hold::memory   ? norm_backward<T, row_hold::memory, false, Centred>
                       : p.hold == row_hold::shared ? norm_backward<T, row_hold::shared, false, Centred>
                       : lined                      ? norm_backward<T, row_hold::registers, true, Centred>
@@ -115,7 +105,7 @@ void norm_weight_gradient(basic_queue<Runtime>& q, const char* operation, const 
   const std::int64_t count = (Centred ? 2 : 1) * a.part_count * a.columns;
   a.parts = q.template scratch<float>(count, operation);
   const memory_run parts{a.parts, count * 4};
-  const auto kernel = rows_in_lines(x, a.columns) && rows_in_lines(dy, a.columns) ? norm_weight_parts<T, true, Centred> : norm_weight_parts<T, false, Centred>;
+  const auto kernel = rows_in_lines(x) && rows_in_lines(dy) ? norm_weight_parts<T, true, Centred> : norm_weight_parts<T, false, Centred>;
   q.launch(operation, kernel, {.blocks = tiles * a.part_count, .threads = 32 * weight_warps}, a, reads_of(x, mean, inverse, dy), writes_of(parts));
   add_norm_parts(q, operation, parts, a.part_count, a.columns, dweight, dbias);
 }
@@ -142,7 +132,7 @@ void norm_gradients(basic_queue<Runtime>& q, const char* operation, const device
   if (turns < a.part_count) a.part_count = turns;
   a.parts = q.template scratch<float>(kinds * a.part_count * n, operation);
   const memory_run parts{a.parts, kinds * a.part_count * n * 4};
-  const bool lined = rows_in_lines(x, n) && rows_in_lines(dy, n) && rows_in_lines(weight, n) && rows_in_lines(residual, n) && rows_in_lines(dx, n);
+  const bool lined = rows_in_lines(x) && rows_in_lines(dy) && rows_in_lines(weight) && rows_in_lines(residual) && rows_in_lines(dx);
   q.launch(operation, lined ? norm_backward_both<T, true, Centred> : norm_backward_both<T, false, Centred>,
            {.blocks = a.part_count, .threads = p.block, .shared_bytes = of_block > 1 ? static_cast<int>(kinds * n * 4) : 0}, a, reads_of(x, weight, mean, inverse, dy, residual),
            writes_of(dx, parts));

@@ -50,6 +50,12 @@ __device__ inline row_line<T> narrow_line(const floats<in_line<T>>& x) {
 
 namespace detail {
 
+/// Rows of that view begin at sixteen bytes and are whole lines; or there is none.
+template <class T, int Rank, class Space>
+bool rows_in_lines(const tensor_view<T, Rank, Space>& v) {
+  return v.data() == nullptr || in_lines<T>(v.data(), Rank > 1 && v.extent(0) > 1 ? v.stride(0) : 0, v.extent(Rank - 1));
+}
+
 /// Sixteen bytes from any address that is a multiple of two, made of the two lines that they lie in.
 __device__ inline uint4 across_lines(const uint4* line, unsigned off) {
   const uint4 lo = line[0], hi = line[1];
