@@ -14,12 +14,12 @@
 namespace stretto::inline v0::cuda {
 
 template <class Runtime, class T>
-STRETTO_OPERATION void activate(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> x, const tensor_view<T, 2, basic_memory<Runtime>>& y, activation kind) {
+STRETTO_OPERATION void activate(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> x, const tensor_view<T, 2, basic_memory<Runtime>>& y, activation kind) {
   launch_each<1, 1>(q, "activate", activation_rule<T>{kind}, {x}, {y});
 }
 
 template <class Runtime, class T>
-STRETTO_OPERATION void activate_backward(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> x, reads_on<Runtime, T, 2> dy,
+STRETTO_OPERATION void activate_backward(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> x, device_reads<Runtime, T, 2> dy,
                                          const tensor_view<T, 2, basic_memory<Runtime>>& dx, activation kind) {
   launch_each<2, 1>(q, "activate_backward", activation_slope_rule<T>{kind}, {x, dy}, {dx});
 }

@@ -23,7 +23,7 @@ template <class Unit, class Runtime, class T>
 STRETTO_OPERATION void move_units(basic_queue<Runtime>& q, const char* operation, const tensor_view<const T, 2, basic_memory<Runtime>>& from, const tensor_view<T, 2, basic_memory<Runtime>>& to) {
   constexpr std::int64_t each = static_cast<std::int64_t>(sizeof(Unit)) / static_cast<std::int64_t>(sizeof(T));
   const copy_rows_arguments<Unit> a{to.rows(), to.columns() / each, reinterpret_cast<const Unit*>(from.data()), from.stride(0) / each, reinterpret_cast<Unit*>(to.data()), to.stride(0) / each};
-  q.launch(operation, move_rows<Unit>, {.blocks = blocks_for(a.rows * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads_of(from), writes_of(to));
+  q.launch(operation, move_rows<Unit>, {.blocks = row_blocks(a.rows * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads_of(from), writes_of(to));
 }
 
 template <class Runtime, class T>
@@ -36,7 +36,7 @@ STRETTO_OPERATION void move_matrix(basic_queue<Runtime>& q, const char* operatio
 }  // namespace detail
 
 template <class Runtime, class T>
-STRETTO_OPERATION void copy_rows(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> from, const tensor_view<T, 2, basic_memory<Runtime>>& to) {
+STRETTO_OPERATION void copy_rows(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> from, const tensor_view<T, 2, basic_memory<Runtime>>& to) {
   detail::check_one_shape("copy_rows", from, to);
   if (to.empty()) return;
   from.packed() && to.packed() ? q.copy(from, to) : detail::move_matrix(q, "copy_rows", from, to);

@@ -16,7 +16,7 @@
 namespace stretto::inline v0::cuda {
 
 template <class Runtime, class T>
-STRETTO_OPERATION void dropout(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> x, const tensor_view<T, 2, basic_memory<Runtime>>& y, const dropout_options& o) {
+STRETTO_OPERATION void dropout(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> x, const tensor_view<T, 2, basic_memory<Runtime>>& y, const dropout_options& o) {
   if (!(o.rate >= 0 && o.rate < 1)) throw error("stretto: the rate of dropout is 0 or more and less than 1; correct it");
   if (!o.rows.empty() && o.rows.size() != y.rows())
     throw error(text("stretto: dropout of ", y.rows(), " rows was told where ", o.rows.size(), " stand; give one number a row, or first_row").str());

@@ -14,6 +14,8 @@
 #include <stretto/cuda/check_shapes.hpp>
 #include <stretto/cuda/kernels/each.cuh>
 #include <stretto/cuda/queue.hpp>
+#include <stretto/cuda/row_shapes.hpp>
+#include <stretto/numeric/row_checks.hpp>
 
 namespace stretto::inline v0::cuda {
 
@@ -33,19 +35,13 @@ auto writes_of_array(const tensor_view<T, Rank, Space> (&v)[Count], std::index_s
   return writes_of(v[I]...);
 }
 
-/// Blocks for so many pieces of work. Kernels have loops beyond that many.
-inline std::int64_t blocks_for(std::int64_t pieces, std::int64_t a_block) {
-  const std::int64_t blocks = (pieces + a_block - 1) / a_block;
-  return blocks < (std::int64_t{1} << 30) ? blocks : std::int64_t{1} << 30;
-}
-
 }  // namespace detail
 
 template <int In, int Out, class Runtime, class From, class To, class Rule, class... Read>
 STRETTO_OPERATION void launch_each(basic_queue<Runtime>& q, const char* operation, const Rule& rule, const tensor_view<const From, 2, basic_memory<Runtime>> (&in)[In],
                                    const tensor_view<To, 2, basic_memory<Runtime>> (&out)[Out], const each_options& how = {}, const Read&... read) {
-  detail::check_type<From>();
-  detail::check_type<To>();
+  detail::check_row_type<From>();
+  detail::check_row_type<To>();
   constexpr int n = in_line<From> > in_line<To> ? in_line<From> : in_line<To>;
   each_arguments<From, To, In, Out, Rule> a{};
   bool one_row = !how.apart, first_in_line = how.lines, rows_in_lines = how.lines;
@@ -66,9 +62,9 @@ STRETTO_OPERATION void launch_each(basic_queue<Runtime>& q, const char* operatio
   if (one_row ? first_in_line : rows_in_lines) {
     a.tail = a.per_row % n, a.per_row /= n;
     const std::int64_t lines = a.rows * a.per_row;
-    q.launch(operation, each_kernel<n, 2, From, To, In, Out, Rule>, {.blocks = lines > 0 ? detail::blocks_for(lines, 2 * each_threads) : 1, .threads = each_threads}, a, reads, reads_of(read...), writes);
+    q.launch(operation, each_kernel<n, 2, From, To, In, Out, Rule>, {.blocks = lines > 0 ? detail::row_blocks(lines, 2 * each_threads) : 1, .threads = each_threads}, a, reads, reads_of(read...), writes);
   } else {
-    q.launch(operation, each_kernel<1, 4, From, To, In, Out, Rule>, {.blocks = detail::blocks_for(a.rows * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads, reads_of(read...), writes);
+    q.launch(operation, each_kernel<1, 4, From, To, In, Out, Rule>, {.blocks = detail::row_blocks(a.rows * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads, reads_of(read...), writes);
   }
 }
 

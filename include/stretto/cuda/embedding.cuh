@@ -37,25 +37,25 @@ std::int64_t checked_vocabulary(const char* operation, const tensor_view<const s
 }  // namespace detail
 
 template <class Runtime, class T>
-STRETTO_OPERATION void embedding(basic_queue<Runtime>& q, reads_on<Runtime, std::int32_t, 1> ids, reads_on<Runtime, T, 2> weight, const tensor_view<T, 2, basic_memory<Runtime>>& y,
+STRETTO_OPERATION void embedding(basic_queue<Runtime>& q, device_reads<Runtime, std::int32_t, 1> ids, device_reads<Runtime, T, 2> weight, const tensor_view<T, 2, basic_memory<Runtime>>& y,
                                  const embedding_options& o = {}) {
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   const std::int64_t vocabulary = detail::checked_vocabulary("embedding", ids, weight, y, o);
   if (y.empty()) return;
   gather_arguments<T> a{ids.data(), ids.size(), y.columns(), o.first_id, weight.rows(), vocabulary, weight.data(), weight.stride(0), y.data(), y.stride(0), static_cast<float>(o.scale)};
   if (in_lines<T>(y.data(), y.stride(0), y.columns()) && in_lines<T>(weight.data(), weight.stride(0), 0)) {
     a.per_row /= in_line<T>;
-    q.launch("embedding", gather_rows<in_line<T>, 2, T>, {.blocks = detail::blocks_for(a.tokens * a.per_row, 2 * each_threads), .threads = each_threads}, a, reads_of(ids, weight), writes_of(y));
+    q.launch("embedding", gather_rows<in_line<T>, 2, T>, {.blocks = detail::row_blocks(a.tokens * a.per_row, 2 * each_threads), .threads = each_threads}, a, reads_of(ids, weight), writes_of(y));
   } else {
-    q.launch("embedding", gather_rows<1, 4, T>, {.blocks = detail::blocks_for(a.tokens * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads_of(ids, weight), writes_of(y));
+    q.launch("embedding", gather_rows<1, 4, T>, {.blocks = detail::row_blocks(a.tokens * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads_of(ids, weight), writes_of(y));
   }
 }
 
 template <class Runtime, class Dy>
-STRETTO_OPERATION void embedding_backward(basic_queue<Runtime>& q, reads_on<Runtime, std::int32_t, 1> ids, const tensor_view<Dy, 2, basic_memory<Runtime>>& dy,
-                                          writes_on<Runtime, float, 2> dweight, const embedding_options& o = {}) {
+STRETTO_OPERATION void embedding_backward(basic_queue<Runtime>& q, device_reads<Runtime, std::int32_t, 1> ids, const tensor_view<Dy, 2, basic_memory<Runtime>>& dy,
+                                          device_writes<Runtime, float, 2> dweight, const embedding_options& o = {}) {
   using T = std::remove_const_t<Dy>;
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   detail::checked_vocabulary("embedding_backward", ids, dweight, dy, o);
   const std::int64_t tokens = ids.size(), rows = dweight.rows();
   if (tokens > INT32_MAX || rows >= INT32_MAX)
@@ -64,13 +64,13 @@ STRETTO_OPERATION void embedding_backward(basic_queue<Runtime>& q, reads_on<Runt
   int bits = 1;
   while (rows >> bits != 0) ++bits;
   sorted_run run = make_sort(q.template scratch<std::uint32_t>(sort_words(tokens), "embedding_backward"), tokens);
-  q.launch("embedding_backward: keys", sort_keys<256>, {.blocks = detail::blocks_for(tokens, 256), .threads = 256}, sort_keys_arguments{ids.data(), tokens, o.first_id, rows, run.keys, run.places},
+  q.launch("embedding_keys", sort_keys<256>, {.blocks = detail::row_blocks(tokens, 256), .threads = 256}, sort_keys_arguments{ids.data(), tokens, o.first_id, rows, run.keys, run.places},
            reads_of(ids), writes_of(run.run_of(run.keys), run.run_of(run.places)));
   sort_pairs(q, run, bits);
   const add_rows_arguments<T> a{run.keys, run.places, tokens, rows, dy.columns(), dy.data(), dy.stride(0), dweight.data(), dweight.stride(0), static_cast<float>(o.scale)};
   const bool lines = in_lines<T>(dy.data(), dy.rows() > 1 ? dy.stride(0) : 0, dy.columns()) && in_lines<float>(dweight.data(), rows > 1 ? dweight.stride(0) : 0, 0);
   const std::int64_t band = 32 * (lines ? in_line<T> : 1), warps = tokens * ((a.columns + band - 1) / band);
-  q.launch("embedding_backward", lines ? add_rows<in_line<T>, T> : add_rows<1, T>, {.blocks = detail::blocks_for(warps, each_threads / 32), .threads = each_threads}, a,
+  q.launch("embedding_backward", lines ? add_rows<in_line<T>, T> : add_rows<1, T>, {.blocks = detail::row_blocks(warps, each_threads / 32), .threads = each_threads}, a,
            reads_of(run.run_of(run.keys), run.run_of(run.places), dy), writes_of(dweight));
 }
 

@@ -15,15 +15,15 @@
 namespace stretto::inline v0::cuda {
 
 template <class Runtime, class T>
-STRETTO_OPERATION void gated_unit(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> gate, reads_on<Runtime, T, 2> up,
+STRETTO_OPERATION void gated_unit(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> gate, device_reads<Runtime, T, 2> up,
                                   const tensor_view<T, 2, basic_memory<Runtime>>& h, activation kind = activation::silu) {
   launch_each<2, 1>(q, "gated_unit", gated_rule<T>{kind}, {gate, up}, {h});
 }
 
 template <class Runtime, class T>
-STRETTO_OPERATION void gated_unit_backward(basic_queue<Runtime>& q, reads_on<Runtime, T, 2> gate, reads_on<Runtime, T, 2> up,
-                                           reads_on<Runtime, T, 2> dh, const tensor_view<T, 2, basic_memory<Runtime>>& dgate,
-                                           writes_on<Runtime, T, 2> dup, activation kind = activation::silu) {
+STRETTO_OPERATION void gated_unit_backward(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> gate, device_reads<Runtime, T, 2> up,
+                                           device_reads<Runtime, T, 2> dh, const tensor_view<T, 2, basic_memory<Runtime>>& dgate,
+                                           device_writes<Runtime, T, 2> dup, activation kind = activation::silu) {
   launch_each<3, 2>(q, "gated_unit_backward", gated_slope_rule<T>{kind}, {gate, up, dh}, {dgate, dup});
 }
 

@@ -34,7 +34,7 @@ STRETTO_OPERATION void put_squares(basic_queue<Runtime>& q, const char* operatio
 template <class Runtime, class T>
 STRETTO_OPERATION void put_norm(basic_queue<Runtime>& q, const char* operation, const tensor_view<T, 1, basic_memory<Runtime>>* runs, std::int64_t count, double* number, bool* not_finite, bool root) {
   using U = std::remove_const_t<T>;
-  check_type<U>();
+  check_row_type<U>();
   std::int64_t all = 0;
   for (std::int64_t r = 0; r < count; ++r) all += fixed_blocks(runs[r].size());
   const std::int64_t room = q.scratch_bytes() / 8 - 2, most = room < 1 ? 1 : room;
@@ -69,9 +69,9 @@ STRETTO_OPERATION void put_norm(basic_queue<Runtime>& q, const char* operation, 
 
 /// One sum for each block of x. Throws stretto::error where there isn't room for fixed_blocks(x.size()).
 template <class Runtime, class T>
-STRETTO_OPERATION void block_sums_of_squares(basic_queue<Runtime>& q, const tensor_view<T, 1, basic_memory<Runtime>>& x, writes_on<Runtime, double, 1> sums) {
+STRETTO_OPERATION void block_sums_of_squares(basic_queue<Runtime>& q, const tensor_view<T, 1, basic_memory<Runtime>>& x, device_writes<Runtime, double, 1> sums) {
   using U = std::remove_const_t<T>;
-  detail::check_type<U>();
+  detail::check_row_type<U>();
   if (sums.size() != fixed_blocks(x.size())) throw stretto::detail::wrong_room(x.size(), sums.size());
   square_arguments<U> a{};
   a.numbers[0] = x.data(), a.count[0] = x.size(), a.first_block[1] = sums.size(), a.pieces = 1, a.sums = sums.data();

@@ -41,7 +41,7 @@ template <class Rule, class Runtime, class T, class Options>
 STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, const tensor_view<const float, 1, basic_memory<Runtime>>& gradient, const tensor_view<float, 1, basic_memory<Runtime>>& state0,
                                 const tensor_view<float, 1, basic_memory<Runtime>>& state1, const tensor_view<float, 1, basic_memory<Runtime>>& master, const tensor_view<T, 1, basic_memory<Runtime>>& weight,
                                 const optimizer_scalars* s, const Options& o, const weight_rounding& r) {
-  check_type<T>();
+  check_row_type<T>();
   check_size(operation, "gradient", gradient.size(), weight.size());
   if (!master.empty()) check_size(operation, "master", master.size(), weight.size());
   if (r.first_index < 0) throw error(text("stretto: ", operation, " was told that the run begins at element ", r.first_index, " of its parameter; give 0 or more").str());
@@ -54,7 +54,7 @@ STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, 
   const bool lines = at_line(a.gradient) && at_line(a.state0) && at_line(a.state1) && at_line(a.master) && at_line(a.weight) && (!a.stochastic || a.first_index % 8 == 0);
   void (*const kernel)(optimizer_arguments) = a.master != nullptr ? (lines ? step_weights<8, T, Rule, true> : step_weights<1, T, Rule, true>)
                                                                   : (lines ? step_weights<8, T, Rule, false> : step_weights<1, T, Rule, false>);
-  const std::int64_t all = blocks_for(a.count, each_threads * (lines ? 8 : 1)), most = 8 * static_cast<std::int64_t>(q.multiprocessors());
+  const std::int64_t all = row_blocks(a.count, each_threads * (lines ? 8 : 1)), most = 8 * static_cast<std::int64_t>(q.multiprocessors());
   q.launch(operation, kernel, {.blocks = all < most ? all : most, .threads = each_threads}, a, reads_of(gradient, memory_run{s, static_cast<std::int64_t>(sizeof *s)}),
            writes_of(Rule::states > 0 ? state0 : tensor_view<float, 1, basic_memory<Runtime>>{}, state1, master, weight));
 }
@@ -63,7 +63,7 @@ STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, 
 
 /// With momentum 0 there is no state, and `momentum` is empty.
 template <class Runtime, class T>
-STRETTO_OPERATION void sgd_step(basic_queue<Runtime>& q, reads_on<Runtime, float, 1> gradient, writes_on<Runtime, float, 1> momentum, writes_on<Runtime, float, 1> master,
+STRETTO_OPERATION void sgd_step(basic_queue<Runtime>& q, device_reads<Runtime, float, 1> gradient, device_writes<Runtime, float, 1> momentum, device_writes<Runtime, float, 1> master,
                                 tensor_view<T, 1, basic_memory<Runtime>> weight, const optimizer_scalars* s, const sgd_options& o = {}, const weight_rounding& r = {}) {
   detail::check_size("sgd_step", "momentum", o.momentum != 0 ? momentum.size() : weight.size(), weight.size());
   if (o.momentum != 0) detail::put_step<momentum_rule>(q, "sgd_step", gradient, momentum, {}, master, weight, s, o, r);
@@ -71,8 +71,8 @@ STRETTO_OPERATION void sgd_step(basic_queue<Runtime>& q, reads_on<Runtime, float
 }
 
 template <class Runtime, class T>
-STRETTO_OPERATION void adamw_step(basic_queue<Runtime>& q, reads_on<Runtime, float, 1> gradient, writes_on<Runtime, float, 1> mean, writes_on<Runtime, float, 1> square,
-                                  writes_on<Runtime, float, 1> master, tensor_view<T, 1, basic_memory<Runtime>> weight, const optimizer_scalars* s, const adamw_options& o = {},
+STRETTO_OPERATION void adamw_step(basic_queue<Runtime>& q, device_reads<Runtime, float, 1> gradient, device_writes<Runtime, float, 1> mean, device_writes<Runtime, float, 1> square,
+                                  device_writes<Runtime, float, 1> master, tensor_view<T, 1, basic_memory<Runtime>> weight, const optimizer_scalars* s, const adamw_options& o = {},
                                   const weight_rounding& r = {}) {
   detail::check_size("adamw_step", "mean", mean.size(), weight.size());
   detail::check_size("adamw_step", "squares", square.size(), weight.size());
@@ -80,7 +80,7 @@ STRETTO_OPERATION void adamw_step(basic_queue<Runtime>& q, reads_on<Runtime, flo
 }
 
 template <class Runtime, class T>
-STRETTO_OPERATION void lion_step(basic_queue<Runtime>& q, reads_on<Runtime, float, 1> gradient, writes_on<Runtime, float, 1> mean, writes_on<Runtime, float, 1> master,
+STRETTO_OPERATION void lion_step(basic_queue<Runtime>& q, device_reads<Runtime, float, 1> gradient, device_writes<Runtime, float, 1> mean, device_writes<Runtime, float, 1> master,
                                  tensor_view<T, 1, basic_memory<Runtime>> weight, const optimizer_scalars* s, const lion_options& o = {}, const weight_rounding& r = {}) {
   detail::check_size("lion_step", "mean", mean.size(), weight.size());
   detail::put_step<lion_rule>(q, "lion_step", gradient, mean, {}, master, weight, s, o, r);

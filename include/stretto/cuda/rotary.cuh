@@ -43,7 +43,7 @@ template <class Runtime, class T>
 STRETTO_OPERATION void turn_pairs(basic_queue<Runtime>& q, const char* operation, const tensor_view<const T, 3, basic_memory<Runtime>>& x,
                                   const tensor_view<const std::int32_t, 1, basic_memory<Runtime>>& positions, const basic_rotary_table<Runtime>& table,
                                   const tensor_view<T, 3, basic_memory<Runtime>>& y, bool back) {
-  check_type<T>();
+  check_row_type<T>();
   if (x.extents() != y.extents())
     throw error(text("stretto: ", operation, " of shape ", x.extents().words().str(), " can't give shape ", y.extents().words().str(), "; give it the same shape").str());
   if (positions.size() != x.extent(0))
@@ -62,20 +62,20 @@ STRETTO_OPERATION void turn_pairs(basic_queue<Runtime>& q, const char* operation
   a.turned = neighbours ? 2 * half / (lines ? n : 2) : half / wide;
   a.units = a.turned + (x.data() == y.data() ? 0 : (size - 2 * half) / wide);  // in place the rest stays
   const std::int64_t work = a.tokens * ((heads + heads_at_once - 1) / heads_at_once) * a.units;
-  q.launch(operation, lines ? turn_heads<n, T> : turn_heads<1, T>, {.blocks = blocks_for(work, each_threads), .threads = each_threads}, a,
+  q.launch(operation, lines ? turn_heads<n, T> : turn_heads<1, T>, {.blocks = row_blocks(work, each_threads), .threads = each_threads}, a,
            reads_of(x, positions, table.numbers()), writes_of(y));
 }
 
 }  // namespace detail
 
 template <class Runtime, class T>
-STRETTO_OPERATION void rotary(basic_queue<Runtime>& q, reads_on<Runtime, T, 3> x, reads_on<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table,
+STRETTO_OPERATION void rotary(basic_queue<Runtime>& q, device_reads<Runtime, T, 3> x, device_reads<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table,
                               const tensor_view<T, 3, basic_memory<Runtime>>& y) {
   detail::turn_pairs<Runtime, T>(q, "rotary", x, positions, table, y, false);
 }
 
 template <class Runtime, class T>
-STRETTO_OPERATION void rotary_backward(basic_queue<Runtime>& q, reads_on<Runtime, T, 3> dy, reads_on<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table,
+STRETTO_OPERATION void rotary_backward(basic_queue<Runtime>& q, device_reads<Runtime, T, 3> dy, device_reads<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table,
                                        const tensor_view<T, 3, basic_memory<Runtime>>& dx) {
   detail::turn_pairs<Runtime, T>(q, "rotary_backward", dy, positions, table, dx, true);
 }

@@ -42,9 +42,9 @@ STRETTO_OPERATION void sort_pairs(basic_queue<Runtime>& q, sorted_run& s, int bi
   for (int shift = 0; shift < bits; shift += digit_bits) {
     const sort_arguments a{s.keys, s.places, s.other_keys, s.other_places, s.count, s.blocks, shift, s.counts};
     const memory_run counts{s.counts, digits * s.blocks * 4};
-    q.launch("sort_pairs: count", count_digits<sort_tile>, {.blocks = s.blocks, .threads = sort_threads}, a, reads_of(s.run_of(s.keys)), writes_of(counts));
-    q.launch("sort_pairs: add up", add_up<1024>, {.blocks = 1, .threads = 1024}, a, writes_of(counts));
-    q.launch("sort_pairs: move", move_pairs<sort_tile>, {.blocks = s.blocks, .threads = sort_threads}, a, reads_of(counts, s.run_of(s.keys), s.run_of(s.places)),
+    q.launch("sort_count", count_digits<sort_tile>, {.blocks = s.blocks, .threads = sort_threads}, a, reads_of(s.run_of(s.keys)), writes_of(counts));
+    q.launch("sort_add_up", add_up<1024>, {.blocks = 1, .threads = 1024}, a, writes_of(counts));
+    q.launch("sort_move", move_pairs<sort_tile>, {.blocks = s.blocks, .threads = sort_threads}, a, reads_of(counts, s.run_of(s.keys), s.run_of(s.places)),
              writes_of(s.run_of(s.other_keys), s.run_of(s.other_places)));
     s = {s.other_keys, s.other_places, s.keys, s.places, s.counts, s.count, s.blocks};
   }
