@@ -14,9 +14,9 @@
 // Source: kernels/attention.cuh.
 #pragma once
 
-#include <stretto/cuda/check_shapes.hpp>
 #include <stretto/cuda/kernels/attention.cuh>
 #include <stretto/cuda/queue.hpp>
+#include <stretto/cuda/row_shapes.hpp>
 
 namespace stretto::inline v0::cuda {
 
@@ -69,11 +69,11 @@ void launch_attention(basic_queue<Runtime>& q, const attention_arguments<T>& a, 
 /// Attention to some of the keys. With accumulate, merges it into state and lse, else begins with it. output may be none:
 /// else it becomes the state, rounded.
 template <class Runtime, class T>
-STRETTO_OPERATION void attention_block(basic_queue<Runtime>& q, reads_on<Runtime, T, 3> queries, reads_on<Runtime, T, 3> keys, reads_on<Runtime, T, 3> values,
+STRETTO_OPERATION void attention_block(basic_queue<Runtime>& q, device_reads<Runtime, T, 3> queries, device_reads<Runtime, T, 3> keys, device_reads<Runtime, T, 3> values,
                                        const token_places_in<basic_memory<Runtime>>& at_queries, const token_places_in<basic_memory<Runtime>>& at_keys,
-                                       writes_on<Runtime, computes_in<T>, 3> state, writes_on<Runtime, computes_in<T>, 2> lse,
+                                       device_writes<Runtime, computes_in<T>, 3> state, device_writes<Runtime, computes_in<T>, 2> lse,
                                        const tensor_view<T, 3, basic_memory<Runtime>>& output, const attention_options& o = {}) {
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   const shape<3> s = queries.extents();
   detail::check_attention(s, keys.extents(), values.extents(), output.data() != nullptr ? output.extents() : s, lse.extents(), at_queries, at_keys, o);
   if (state.data() != nullptr && state.extents() != s)
@@ -92,9 +92,9 @@ STRETTO_OPERATION void attention_block(basic_queue<Runtime>& q, reads_on<Runtime
 
 /// Attention to all keys.
 template <class Runtime, class T>
-STRETTO_OPERATION void attention(basic_queue<Runtime>& q, reads_on<Runtime, T, 3> queries, reads_on<Runtime, T, 3> keys, reads_on<Runtime, T, 3> values,
+STRETTO_OPERATION void attention(basic_queue<Runtime>& q, device_reads<Runtime, T, 3> queries, device_reads<Runtime, T, 3> keys, device_reads<Runtime, T, 3> values,
                                  const token_places_in<basic_memory<Runtime>>& at_queries, const token_places_in<basic_memory<Runtime>>& at_keys,
-                                 const tensor_view<T, 3, basic_memory<Runtime>>& output, writes_on<Runtime, computes_in<T>, 2> lse, const attention_options& o = {}) {
+                                 const tensor_view<T, 3, basic_memory<Runtime>>& output, device_writes<Runtime, computes_in<T>, 2> lse, const attention_options& o = {}) {
   attention_block<Runtime, T>(q, queries, keys, values, at_queries, at_keys, {}, lse, output, o);
 }
 

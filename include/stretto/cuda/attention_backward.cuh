@@ -44,10 +44,10 @@ void launch_attention_backward(basic_queue<Runtime>& q, const attention_backward
 
 /// delta = sum over a head of output d_output, which attention_backward takes.
 template <class Runtime, class V>
-STRETTO_OPERATION void attention_delta(basic_queue<Runtime>& q, reads_on<Runtime, V, 3> output, const tensor_view<V, 3, basic_memory<Runtime>>& d_output,
-                                       writes_on<Runtime, computes_in<V>, 2> delta) {
+STRETTO_OPERATION void attention_delta(basic_queue<Runtime>& q, device_reads<Runtime, V, 3> output, const tensor_view<V, 3, basic_memory<Runtime>>& d_output,
+                                       device_writes<Runtime, computes_in<V>, 2> delta) {
   using T = std::remove_const_t<V>;
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   if (output.extents() != d_output.extents() || delta.extent(0) != output.extent(0) || delta.extent(1) != output.extent(1))
     throw error(text("stretto: outputs of shape ", output.extents().words().str(), " with gradients of ", d_output.extents().words().str(), " don't give deltas of ", delta.extents().words().str(),
                      "; give gradients of the outputs' shape, and one delta a token and head").str());
@@ -55,7 +55,7 @@ STRETTO_OPERATION void attention_delta(basic_queue<Runtime>& q, reads_on<Runtime
   const int size = static_cast<int>(output.extent(2));
   int lanes = 1;
   while (lanes < 32 && lanes * in_line<T> < size) lanes *= 2;
-  const reads_on<Runtime, T, 3> d_read = d_output;
+  const device_reads<Runtime, T, 3> d_read = d_output;
   const attention_delta_arguments<T> a{detail::attention_rows_of(output), detail::attention_rows_of(d_read), delta.data(), delta.stride(0), output.extent(0), output.extent(1), size, lanes};
   const std::int64_t blocks = (rows * lanes + 255) / 256;
   q.launch("attention_delta", attention_delta_rows<T>, {.blocks = blocks < 1 << 20 ? blocks : 1 << 20}, a, reads_of(output, d_output), writes_of(delta));
@@ -63,13 +63,13 @@ STRETTO_OPERATION void attention_delta(basic_queue<Runtime>& q, reads_on<Runtime
 
 /// G: T or float. Adds to the gradients with accumulate, else writes them.
 template <class Runtime, class V, class G>
-STRETTO_OPERATION void attention_backward(basic_queue<Runtime>& q, reads_on<Runtime, V, 3> queries, reads_on<Runtime, V, 3> keys, reads_on<Runtime, V, 3> values,
-                                          const tensor_view<V, 3, basic_memory<Runtime>>& d_output, reads_on<Runtime, computes_in<V>, 2> lse,
-                                          reads_on<Runtime, computes_in<V>, 2> delta, const token_places_in<basic_memory<Runtime>>& at_queries,
+STRETTO_OPERATION void attention_backward(basic_queue<Runtime>& q, device_reads<Runtime, V, 3> queries, device_reads<Runtime, V, 3> keys, device_reads<Runtime, V, 3> values,
+                                          const tensor_view<V, 3, basic_memory<Runtime>>& d_output, device_reads<Runtime, computes_in<V>, 2> lse,
+                                          device_reads<Runtime, computes_in<V>, 2> delta, const token_places_in<basic_memory<Runtime>>& at_queries,
                                           const token_places_in<basic_memory<Runtime>>& at_keys, const tensor_view<G, 3, basic_memory<Runtime>>& d_queries,
-                                          writes_on<Runtime, G, 3> d_keys, writes_on<Runtime, G, 3> d_values, const attention_options& o = {}) {
+                                          device_writes<Runtime, G, 3> d_keys, device_writes<Runtime, G, 3> d_values, const attention_options& o = {}) {
   using T = std::remove_const_t<V>;
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   static_assert(std::is_same_v<G, T> || std::is_same_v<G, computes_in<T>>, "stretto: the gradients of attention are of the type of its queries or, of bf16 and fp16, float; correct their type");
   detail::check_attention(queries.extents(), keys.extents(), values.extents(), d_output.extents(), lse.extents(), at_queries, at_keys, o);
   detail::check_attention(queries.extents(), keys.extents(), values.extents(), d_queries.extents(), delta.extents(), at_queries, at_keys, o);
@@ -80,7 +80,7 @@ STRETTO_OPERATION void attention_backward(basic_queue<Runtime>& q, reads_on<Runt
     throw error(text("stretto: the gradients of attention in ", element_name(element_traits<G>::type),
                      " aren't added to, because each time would round; give float ones, or leave accumulate out").str());
   const detail::attention_sides at = detail::attention_sides_of(q, at_queries, queries.extent(0), at_keys, keys.extent(0));
-  const reads_on<Runtime, T, 3> d_read = d_output;
+  const device_reads<Runtime, T, 3> d_read = d_output;
   const attention_backward_arguments<T> a{detail::attention_rows_of(queries), detail::attention_rows_of(keys), detail::attention_rows_of(values), detail::attention_rows_of(d_read),
                                           lse.data(), delta.data(), lse.stride(0), delta.stride(0), at.queries, at.keys, detail::attention_rule_of(o, queries.extent(2)),
                                           detail::attention_gradient_of<T>(d_queries, o.accumulate), detail::attention_gradient_of<T>(d_keys, o.accumulate),

@@ -18,10 +18,10 @@
 // Source: cuBLAS 13 documentation.
 #pragma once
 
-#include <stretto/cuda/check_shapes.hpp>
 #include <stretto/cuda/kernels/matrix_product.cuh>
 #include <stretto/cuda/product_library.hpp>
 #include <stretto/cuda/product_options.hpp>
+#include <stretto/cuda/row_shapes.hpp>
 
 namespace stretto::inline v0::cuda {
 
@@ -186,7 +186,7 @@ STRETTO_OPERATION void matrix_product(basic_queue<Runtime>& q, const A& a, const
   const auto l = operand_of(a);
   const auto r = operand_of(b);
   using T = typename decltype(l)::element;
-  detail::check_type<T>();
+  detail::check_row_type<T>();
   static_assert(!detail::is_packed<A>, "stretto: a packed matrix is the right-hand matrix of a product; give the left-hand one as it is");
   static_assert(std::is_same_v<decltype(l), decltype(r)>, "stretto: a product takes two matrices of one type; cast one");
   static_assert(std::is_same_v<T, C> || (std::is_same_v<C, float> && sizeof(T) == 2),
