@@ -48,10 +48,10 @@ attention_sides attention_sides_of(basic_queue<Runtime>& q, const token_places_i
                     {}};
   if (at_queries.positions.data() == nullptr && at_keys.positions.data() == nullptr && at_queries.documents.data() == nullptr) return s;
   const std::int64_t of_queries = (queries + attention_granule - 1) / attention_granule, all = of_queries + (keys + attention_granule - 1) / attention_granule;
-  int4* const noted = q.template scratch<int4>(all, "attention to listed places");
+  int4* const noted = q.template scratch<int4>(all, "attention");
   s.noted = {noted, all * static_cast<std::int64_t>(sizeof(int4))};
   const attention_note_arguments a{s.queries, s.keys, noted, noted + of_queries, of_queries, all};
-  q.launch("attention, places", note_attention_places, {.blocks = (all + 7) / 8 < 1024 ? (all + 7) / 8 : 1024}, a,
+  q.launch("attention_places", note_attention_places, {.blocks = (all + 7) / 8 < 1024 ? (all + 7) / 8 : 1024}, a,
            reads_of(at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents), writes_of(s.noted));
   s.queries.noted = noted, s.keys.noted = noted + of_queries;
   return s;

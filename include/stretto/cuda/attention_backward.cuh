@@ -29,14 +29,14 @@ template <int Wide, class Runtime, class T, class Reads, class Queries, class Ke
 void launch_attention_backward(basic_queue<Runtime>& q, const attention_backward_arguments<T>& a, const Reads& read, const Queries& d_queries, const Keys& d_keys, const Values& d_values) {
   using shape = attention_backward_shape<T, Wide>;
   const auto tiles = [](std::int64_t count) { return (count + shape::kept - 1) / shape::kept; };
-  q.launch("attention_backward, queries", attention_backward_queries<T, Wide>,
+  q.launch("attention_backward_queries", attention_backward_queries<T, Wide>,
            {.blocks = tiles(a.at_queries.count) * a.heads, .threads = shape::threads, .shared_bytes = shape::bytes}, a, read, writes_of(d_queries));
   const launch_shape by_keys{.blocks = tiles(a.at_keys.count) * a.heads_of_keys, .threads = shape::threads, .shared_bytes = shape::bytes};
   if constexpr (Wide <= 128) {
-    q.launch("attention_backward, keys and values", attention_backward_keys<T, Wide, true, true>, by_keys, a, read, writes_of(d_keys, d_values));
+    q.launch("attention_backward_keys_values", attention_backward_keys<T, Wide, true, true>, by_keys, a, read, writes_of(d_keys, d_values));
   } else {
-    q.launch("attention_backward, keys", attention_backward_keys<T, Wide, true, false>, by_keys, a, read, writes_of(d_keys));
-    q.launch("attention_backward, values", attention_backward_keys<T, Wide, false, true>, by_keys, a, read, writes_of(d_values));
+    q.launch("attention_backward_keys", attention_backward_keys<T, Wide, true, false>, by_keys, a, read, writes_of(d_keys));
+    q.launch("attention_backward_values", attention_backward_keys<T, Wide, false, true>, by_keys, a, read, writes_of(d_values));
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stretto/cuda/memory.hpp>
+#include <stretto/cuda/packed_matrix.hpp>
 #include <stretto/cuda/product_options.hpp>
 #include <stretto/cuda/queue.hpp>
 #include <stretto/cuda/runtime.hpp>

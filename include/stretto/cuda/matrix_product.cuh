@@ -19,6 +19,7 @@
 #pragma once
 
 #include <stretto/cuda/kernels/matrix_product.cuh>
+#include <stretto/cuda/packed_matrix.hpp>
 #include <stretto/cuda/product_library.hpp>
 #include <stretto/cuda/product_options.hpp>
 #include <stretto/cuda/row_shapes.hpp>
@@ -159,15 +160,15 @@ struct product_call {
     const auto part = [&](const auto& v) { return v.data() == nullptr ? v : v.rows(first, rows.rows()); };
     const auto read = reads_of(room, o.bias, part(o.residual));
     const auto written = writes_of(rows, part(o.before));
-    if (lined) q.launch("matrix_product, the end", finish_product<in_line<C>, C>, shape, f, read, written);
-    else q.launch("matrix_product, the end", finish_product<1, C>, shape, f, read, written);
+    if (lined) q.launch("matrix_product_end", finish_product<in_line<C>, C>, shape, f, read, written);
+    else q.launch("matrix_product_end", finish_product<1, C>, shape, f, read, written);
   }
 
   void plainly() const {
     const std::int64_t tiles = (c.rows() + 63) / 64 * ((c.columns() + 63) / 64);
     const plain_product_arguments<T, C> p{a.data, b.data, a.transposed ? 1 : a.gap, a.transposed ? a.gap : 1, b.transposed ? 1 : b.gap, b.transposed ? b.gap : 1, a.columns,
                                           end_of(c, 0, o.accumulate)};
-    q.launch("matrix_product, plainly", plain_product<T, C>, {.blocks = tiles < 1 << 30 ? tiles : 1 << 30}, p, reads_of(product_run(a), product_run(b), o.bias, o.residual), writes_of(c, o.before));
+    q.launch("plain_matrix_product", plain_product<T, C>, {.blocks = tiles < 1 << 30 ? tiles : 1 << 30}, p, reads_of(product_run(a), product_run(b), o.bias, o.residual), writes_of(c, o.before));
   }
 };
 

@@ -136,7 +136,7 @@ __device__ inline void add_tile_by_rows(float (&o)[D][4], const float (&s)[N][4]
 /// For rows of b that may be infinite or no number: 0 times them isn't 0.
 template <int Stride, int D, int N, class T>
 __device__ inline void add_seen_by_rows(float (&o)[D][4], const float (&s)[N][4], unsigned seen, const T* b, int columns, float* room) {
-  static_assert(N <= 8, "stretto: a lane's bits of a tile are 32");
+  static_assert(N <= 8);  // a lane has 32 bits
   detail::add_one_by_one<true, Stride>(o, s, seen, b, columns, room);
 }
 
