@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Matrix products on a CUDA device, held to the truth in double. Link -lcublasLt.
+#include <bit>
+#include <utility>
+
 #include <stretto/cuda/matrix_product.cuh>
 #include <stretto/numeric/matrix_product.hpp>
 
@@ -120,6 +123,55 @@ void hold_all(report& r, basic_queue<Runtime>& q) {
       for (const layout& how : layouts) hold<Runtime, T, C>(r, q, e, false, true, end, how), hold<Runtime, T, C>(r, q, e, true, false, end, how);
 }
 
+/// Products of float that multiply numbers of 11 bits.
+template <class Runtime>
+void hold_tf32(report& r) {
+  basic_queue<Runtime> q({.tf32 = true});
+  const operands<float> o({136, 96, 200}, false, true);
+  placed<Runtime, float, 2> a(o.a), b(o.b), c(shape<2>{{136, 96}});
+  matrix_product(q, a.view, transposed(b.view), c.view);
+  q.synchronize();
+  if (!r.judges()) return;
+  const auto cut = [](tensor<float, 2> t) {
+    for (float& x : t) x = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0xffffe000u);
+    return t;
+  };
+  tensor<double, 2> truth(shape<2>{{136, 96}});
+  tensor<float, 2> plain(truth.extents());
+  const auto da = as<double>(o.a), db = as<double>(o.b);
+  const auto ca = cut(o.a), cb = cut(o.b);
+  reference::matrix_product(da, transposed(db), truth);
+  reference::matrix_product(ca, transposed(cb), plain);
+  r.near("product tf32", c.back(), plain, truth);
+}
+
+/// An algorithm that a table names is used; one that the library can't use isn't.
+template <class Runtime>
+void hold_table(report& r) {
+  if constexpr (std::is_same_v<Runtime, runtime>) {
+    cuda::product_library lt(0, "", 32 << 20);
+    const cuda::product_key key{.input = element_type::bfloat16, .output = element_type::bfloat16, .b_transposed = true, .rows = 256, .columns = 512, .depth = 1024, .a_gap = 1024, .b_gap = 1024, .c_gap = 512};
+    const auto all = lt.candidates(lt.describe(key), key);
+    if (!r.check("the library has algorithms", !all.empty())) return;
+    std::uint64_t last[8], wrong[8] = {~std::uint64_t{0}, 1, 2, 3, 4, 5, 6, 7};
+    cuda::product_library::numbers_of(all.back().is, last);
+    const operands<bf16> o({256, 512, 1024}, false, true);
+    placed<Runtime, bf16, 2> a(o.a), b(o.b);
+    tensor<double, 2> truth(shape<2>{{256, 512}});
+    tensor<bf16, 2> plain(truth.extents());
+    const auto da = as<double>(o.a), db = as<double>(o.b);
+    reference::matrix_product(da, transposed(db), truth);
+    reference::matrix_product(o.a, transposed(o.b), plain);
+    for (const auto& [name, numbers] : {std::pair{"the last that the library offers", &last}, std::pair{"one that there isn't", &wrong}}) {
+      basic_queue<Runtime> q({.product_table = cuda::product_choice_line(lt.device(), lt.version(), key, *numbers)});
+      placed<Runtime, bf16, 2> c(truth.extents());
+      matrix_product(q, a.view, transposed(b.view), c.view);
+      q.synchronize();
+      r.near(std::string("product by a table: ") + name, c.back(), plain, truth);
+    }
+  }
+}
+
 struct cases {
   template <class Runtime>
   static void run(report& r) {
@@ -129,6 +181,8 @@ struct cases {
     hold_all<Runtime, bf16, float>(r, q);
     hold_all<Runtime, fp16, fp16>(r, q);
     hold_all<Runtime, fp16, float>(r, q);
+    hold_tf32<Runtime>(r);
+    hold_table<Runtime>(r);
     // Sums that are finished in blocks of rows.
     for (const ending& end : endings) hold<Runtime, bf16, bf16>(r, small, {300, 96, 64}, false, true, end, packed), hold<Runtime, float, float>(r, small, {300, 96, 64}, false, true, end, packed);
     r.throws("shapes that don't go together", "stretto: a matrix of 2 by 3 times one of 4 by 2 doesn't give one of 2 by 2; correct the shapes, or transpose one", [&] {
