@@ -7,7 +7,10 @@
 #pragma once
 
 #include <stretto/cuda/memory.hpp>
+#include <stretto/cuda/packed_matrix.hpp>
+#include <stretto/cuda/product_options.hpp>
 #include <stretto/cuda/queue.hpp>
+#include <stretto/cuda/rotary_table.hpp>
 #include <stretto/cuda/runtime.hpp>
 #include <stretto/cuda/sum.hpp>
 #include <stretto/cuda/tools.hpp>
@@ -21,10 +24,16 @@ struct basic_device {
   using tools = basic_tools<Runtime>;
   using options = queue_options;
   using sum = basic_sum<Runtime>;
+  template <class C>
+  using product_options = basic_product_options<Runtime, C>;
   template <class T, int Rank>
   using tensor = stretto::tensor<T, Rank, memory>;
   template <class T, int Rank>
   using view = tensor_view<T, Rank, memory>;
+  template <class T>
+  using packed = basic_packed_matrix<Runtime, T>;
+  template <class T>
+  using rotary_table = basic_rotary_table<Runtime>;  ///< in float, whatever T is
 };
 
 using memory = basic_memory<runtime>;

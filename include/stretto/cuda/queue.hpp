@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct queue_options {
   std::int64_t scratch_bytes = 64 << 20;
   std::int64_t upload_bytes = 1 << 20;   ///< the largest upload
   int uploads = 16;                      ///< that may be under way
+  bool tf32 = false;                     ///< products of float multiply numbers of 11 bits, on tensor cores
+  std::string product_table = {};        ///< algorithms of products, as choose_products writes them; else the library's own choice
 };
 
 template <class Runtime>
@@ -128,6 +131,14 @@ class basic_queue {
     return static_cast<T*>(scratch_);
   }
   std::int64_t scratch_bytes() const { return how_.scratch_bytes; }
+  const queue_options& options() const { return how_; }
+
+  /// What an operation keeps from call to call, made at the first: a library's handle and plans. There is one such type.
+  template <class Kept, class Make>
+  Kept& kept(Make make) {
+    if (kept_ == nullptr) kept_ = std::shared_ptr<Kept>(make());
+    return *static_cast<Kept*>(kept_.get());
+  }
   std::int64_t bytes() const { return how_.scratch_bytes + how_.upload_bytes * how_.uploads; }
 
   void synchronize() { Runtime::synchronize(now_); }
@@ -162,6 +173,7 @@ class basic_queue {
   pinned<Runtime, char> staged_;
   std::vector<basic_event<Runtime>> copied_;
   int next_upload_ = 0;
+  std::shared_ptr<void> kept_;
 };
 
 }  // namespace stretto::inline v0::cuda

@@ -78,7 +78,11 @@ class stream_order {
     const std::lock_guard lock(mutex_);
     block b;
     b.bytes = bytes, b.name = name;
-    blocks_[reinterpret_cast<std::uintptr_t>(first)] = b;
+    const auto at = reinterpret_cast<std::uintptr_t>(first);
+    // Of what was given back there before, however it was cut, nothing is left.
+    const auto end = blocks_.lower_bound(at + static_cast<std::uintptr_t>(bytes));
+    for (auto old = blocks_.lower_bound(at); old != end;) old = old->second.given ? blocks_.erase(old) : std::next(old);
+    blocks_[at] = b;
   }
   /// The memory is given back, in the order of a stream or, by the host, at once.
   void given_back(const void* first, int where) {
