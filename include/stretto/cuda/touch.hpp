@@ -20,27 +20,36 @@ struct touch {
   bool writes = false;
 };
 
-template <bool Writes, class... Views>
-struct touched_views {
-  std::tuple<Views...> views;
-};
-
-/// What a launch reads. {} views are left out.
-template <class... Views>
-constexpr touched_views<false, Views...> reads_of(const Views&... views) {
-  return {{views...}};
-}
-/// What it writes, or reads and writes.
-template <class... Views>
-constexpr touched_views<true, Views...> writes_of(const Views&... views) {
-  return {{views...}};
-}
-
 /// A piece of memory by its address.
 struct memory_run {
   const void* first = nullptr;
   std::int64_t bytes = 0;
 };
+
+template <bool Writes, class... Views>
+struct touched_views {
+  std::tuple<Views...> views;
+};
+
+namespace detail {
+
+/// The view of a tensor, which itself would be copied.
+template <class T, int Rank, class Space>
+constexpr tensor_view<T, Rank, Space> seen(const tensor_view<T, Rank, Space>& v) { return v; }
+constexpr memory_run seen(const memory_run& r) { return r; }
+
+}  // namespace detail
+
+/// What a launch reads. {} views are left out.
+template <class... Views>
+constexpr auto reads_of(const Views&... views) {
+  return touched_views<false, decltype(detail::seen(views))...>{{detail::seen(views)...}};
+}
+/// What it writes, or reads and writes.
+template <class... Views>
+constexpr auto writes_of(const Views&... views) {
+  return touched_views<true, decltype(detail::seen(views))...>{{detail::seen(views)...}};
+}
 
 template <class T, int Rank, class Space>
 touch touch_of(const tensor_view<T, Rank, Space>& v, bool writes) {

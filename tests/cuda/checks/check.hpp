@@ -191,6 +191,7 @@ class report {
   report(const char* group, std::FILE* json, bool measures) : group_(group), json_(json), measures_(measures) {}
 
   bool judges() const { return judges_; }
+  bool measures() const { return measures_; }
   void judge(bool yes) { judges_ = yes; }
   int failed() const { return failed_; }
   int checks() const { return checks_; }
