@@ -113,7 +113,7 @@ bool same(const made<T>& a, const made<T>& b) {
 template <bool Centred, class Runtime, class T>
 void near_the_truth(report& r, const shape<2>& s) {
   const char* const norm = Centred ? "layer_norm" : "rms_norm";
-  basic_queue<Runtime> q;
+  basic_queue<Runtime> q({.scratch_bytes = 16 << 20, .upload_bytes = 256, .uploads = 1});
   const given<T> g(s);
   for (int kind = 0; kind < 3; ++kind) {
     const std::string name = words<T>(norm, s, "kind " + std::to_string(kind));
@@ -146,7 +146,7 @@ void near_the_truth(report& r, const shape<2>& s) {
 template <bool Centred, class Runtime, class T>
 void places(report& r, const shape<2>& s) {
   const std::string name = words<T>(Centred ? "layer_norm" : "rms_norm", s);
-  basic_queue<Runtime> q;
+  basic_queue<Runtime> q({.scratch_bytes = 16 << 20, .upload_bytes = 256, .uploads = 1});
   const given<T> g(s);
   bool kept = true;
   const made<T> all = on_device<Centred>(q, g, 1, check::packed, kept);
@@ -195,7 +195,7 @@ void places(report& r, const shape<2>& s) {
 /// What is no number and what is infinite goes through as through plain loops.
 template <bool Centred, class Runtime, class T>
 void special(report& r) {
-  basic_queue<Runtime> q;
+  basic_queue<Runtime> q({.scratch_bytes = 16 << 20, .upload_bytes = 256, .uploads = 1});
   given<T> g(shape<2>{{4, 37}});
   g.x(1, 36) = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
   g.x(2, 5) = static_cast<T>(-std::numeric_limits<float>::infinity());
@@ -211,7 +211,7 @@ void special(report& r) {
 
 template <class Runtime>
 void sentences(report& r) {
-  basic_queue<Runtime> q;
+  basic_queue<Runtime> q({.scratch_bytes = 16 << 20, .upload_bytes = 256, .uploads = 1});
   const placed<Runtime, float, 2> x(shape<2>{{3, 8}}), other(shape<2>{{3, 7}});
   const placed<Runtime, float, 1> w(shape<1>{{8}}), seven(shape<1>{{7}}), three(shape<1>{{3}});
   r.throws("y of another shape", "stretto: rms_norm of 3 rows and 8 columns can't take y of shape (3, 7); give it the same shape", [&] { rms_norm(q, x.view, w.view, other.view); });
@@ -228,7 +228,7 @@ void sentences(report& r) {
 template <class Runtime, class T>
 void speeds(report& r) {
   if (Runtime::watches || !r.measures()) return;
-  basic_queue<Runtime> q;
+  basic_queue<Runtime> q({.scratch_bytes = 16 << 20, .upload_bytes = 256, .uploads = 1});
   const std::int64_t rows = 16384, size = static_cast<std::int64_t>(sizeof(T));
   for (const std::int64_t n : {768, 1024, 4096, 8192, 16384, 32768}) {
     const shape<2> s{{rows, n}};
