@@ -38,8 +38,8 @@ inline optimizer_arguments step_arguments(const lion_options& o) {
 }
 
 template <class Rule, class Runtime, class T, class Options>
-STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, const tensor_view<const float, 1, basic_memory<Runtime>>& gradient, const tensor_view<float, 1, basic_memory<Runtime>>& state0,
-                                const tensor_view<float, 1, basic_memory<Runtime>>& state1, const tensor_view<float, 1, basic_memory<Runtime>>& master, const tensor_view<T, 1, basic_memory<Runtime>>& weight,
+STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, float, 1>& gradient, const device_writes<Runtime, float, 1>& state0,
+                                const device_writes<Runtime, float, 1>& state1, const device_writes<Runtime, float, 1>& master, const tensor_view<T, 1, basic_memory<Runtime>>& weight,
                                 const optimizer_scalars* s, const Options& o, const weight_rounding& r) {
   check_row_type<T>();
   check_size(operation, "gradient", gradient.size(), weight.size());
