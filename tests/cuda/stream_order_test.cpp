@@ -212,3 +212,19 @@ TEST_CASE("uploads are copies, and wait for those that they replace") {
     }
   }).empty());
 }
+
+TEST_CASE("memory that is given back and taken again in another cut has no faults of before") {
+  stream_order order;
+  const int s = order.add_stream();
+  char room[512];
+  order.taken(room + 256, 64, "a small block");
+  order.given_back(room + 256, stream_order::host);
+  order.taken(room, 512, "a large block");
+  const touch writes{room + 200, 100, true}, reads{room + 256, 32, false};
+  order.work(s, "write", &writes, 1);
+  order.work(s, "read", &reads, 1);
+  order.synchronize_stream(s);
+  order.given_back(room, stream_order::host);
+  order.finish();
+  CHECK(order.faults().empty());
+}

@@ -61,8 +61,8 @@ STRETTO_OPERATION void launch_each(basic_queue<Runtime>& q, const char* operatio
   a.rows = one_row ? 1 : out[0].rows(), a.per_row = one_row ? out[0].size() : out[0].columns();
   if (one_row ? first_in_line : rows_in_lines) {
     a.tail = a.per_row % n, a.per_row /= n;
-    const std::int64_t lines = a.rows * a.per_row;
-    q.launch(operation, each_kernel<n, 2, From, To, In, Out, Rule>, {.blocks = lines > 0 ? detail::row_blocks(lines, 2 * each_threads) : 1, .threads = each_threads}, a, reads, reads_of(read...), writes);
+    const std::int64_t lines = a.rows * a.per_row, blocks = lines > 0 ? detail::row_blocks(lines, 2 * each_threads) : 1;
+    q.launch(operation, each_kernel<n, 2, From, To, In, Out, Rule>, {.blocks = blocks, .threads = each_threads}, a, reads, reads_of(read...), writes);
   } else {
     q.launch(operation, each_kernel<1, 4, From, To, In, Out, Rule>, {.blocks = detail::row_blocks(a.rows * a.per_row, 4 * each_threads), .threads = each_threads}, a, reads, reads_of(read...), writes);
   }

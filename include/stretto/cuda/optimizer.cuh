@@ -38,8 +38,8 @@ inline optimizer_arguments step_arguments(const lion_options& o) {
 }
 
 template <class Rule, class Runtime, class T, class Options>
-STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, const tensor_view<const float, 1, basic_memory<Runtime>>& gradient, const tensor_view<float, 1, basic_memory<Runtime>>& state0,
-                                const tensor_view<float, 1, basic_memory<Runtime>>& state1, const tensor_view<float, 1, basic_memory<Runtime>>& master, const tensor_view<T, 1, basic_memory<Runtime>>& weight,
+STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, float, 1>& gradient, const device_writes<Runtime, float, 1>& state0,
+                                const device_writes<Runtime, float, 1>& state1, const device_writes<Runtime, float, 1>& master, const tensor_view<T, 1, basic_memory<Runtime>>& weight,
                                 const optimizer_scalars* s, const Options& o, const weight_rounding& r) {
   check_row_type<T>();
   check_size(operation, "gradient", gradient.size(), weight.size());
@@ -54,7 +54,7 @@ STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, 
   const bool lines = at_line(a.gradient) && at_line(a.state0) && at_line(a.state1) && at_line(a.master) && at_line(a.weight) && (!a.stochastic || a.first_index % 8 == 0);
   void (*const kernel)(optimizer_arguments) = a.master != nullptr ? (lines ? step_weights<8, T, Rule, true> : step_weights<1, T, Rule, true>)
                                                                   : (lines ? step_weights<8, T, Rule, false> : step_weights<1, T, Rule, false>);
-  const std::int64_t all = row_blocks(a.count, each_threads * (lines ? 8 : 1)), most = 8 * static_cast<std::int64_t>(q.multiprocessors());
+  const std::int64_t all = row_blocks(a.count, each_threads * (lines ? 8 : 1)), most = 16 * static_cast<std::int64_t>(q.multiprocessors());
   q.launch(operation, kernel, {.blocks = all < most ? all : most, .threads = each_threads}, a, reads_of(gradient, memory_run{s, static_cast<std::int64_t>(sizeof *s)}),
            writes_of(Rule::states > 0 ? state0 : tensor_view<float, 1, basic_memory<Runtime>>{}, state1, master, weight));
 }

@@ -78,11 +78,12 @@ class stream_order {
     const std::lock_guard lock(mutex_);
     block b;
     b.bytes = bytes, b.name = name;
-    const auto at = reinterpret_cast<std::uintptr_t>(first);
-    // Of what was given back there before, however it was cut, nothing is left.
-    const auto end = blocks_.lower_bound(at + static_cast<std::uintptr_t>(bytes));
-    for (auto old = blocks_.lower_bound(at); old != end;) old = old->second.given ? blocks_.erase(old) : std::next(old);
-    blocks_[at] = b;
+    // What was given back may have begun within this block: it isn't there any more.
+    const auto begin = reinterpret_cast<std::uintptr_t>(first), end = begin + static_cast<std::uintptr_t>(bytes);
+    auto old = blocks_.lower_bound(begin);
+    if (old != blocks_.begin() && std::prev(old)->second.given && std::prev(old)->first + static_cast<std::uintptr_t>(std::prev(old)->second.bytes) > begin) --old;
+    while (old != blocks_.end() && old->first < end && old->second.given) old = blocks_.erase(old);
+    blocks_[begin] = b;
   }
   /// The memory is given back, in the order of a stream or, by the host, at once.
   void given_back(const void* first, int where) {

@@ -114,35 +114,36 @@ struct placed {
   placed(const placed&) = delete;
 
   void put(const tensor<T, R>& numbers) {
-    std::vector<T> all(static_cast<std::size_t>(all_.size()));
+    tensor<T, 1> all(all_.extents());
     if (all.empty()) return;
-    std::memset(static_cast<void*>(all.data()), pattern, all.size() * sizeof(T));
+    std::memset(static_cast<void*>(all.data()), pattern, bytes(all));
     for (std::int64_t t = 0; t < rows_ && columns_ > 0; ++t) std::memcpy(static_cast<void*>(at(all, t)), numbers.data() + t * columns_, row_bytes());
     cuda::to_device(tensor_view<T, 1, memory>(all_), all.data());
   }
   /// Waits. To be called when the queue has been waited for.
   tensor<T, R> back() const {
     tensor<T, R> to(shape_);
-    std::vector<T> all = read();
+    const tensor<T, 1> all = read();
     for (std::int64_t t = 0; t < rows_ && columns_ > 0; ++t) std::memcpy(static_cast<void*>(to.data() + t * columns_), at(all, t), row_bytes());
     return to;
   }
   /// What stands around the rows is untouched.
   bool kept() const {
-    std::vector<T> all = read();
+    const tensor<T, 1> all = read();
     for (std::int64_t t = 0; t < rows_ && columns_ > 0; ++t) std::memset(static_cast<void*>(at(all, t)), pattern, row_bytes());
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(all.data());
-    for (std::size_t i = 0; i < all.size() * sizeof(T); ++i)
-      if (bytes[i] != pattern) return false;
+    const auto* const first = reinterpret_cast<const unsigned char*>(all.data());
+    for (std::size_t i = 0; i < bytes(all); ++i)
+      if (first[i] != pattern) return false;
     return true;
   }
 
  private:
   static constexpr unsigned char pattern = 0x5a;
   std::size_t row_bytes() const { return static_cast<std::size_t>(columns_) * sizeof(T); }
-  T* at(std::vector<T>& all, std::int64_t row) const { return all.data() + how_.first + row * (columns_ + how_.gap); }
-  std::vector<T> read() const {
-    std::vector<T> all(static_cast<std::size_t>(all_.size()));
+  static std::size_t bytes(const tensor<T, 1>& all) { return static_cast<std::size_t>(all.size()) * sizeof(T); }
+  T* at(const tensor<T, 1>& all, std::int64_t row) const { return all.data() + how_.first + row * (columns_ + how_.gap); }
+  tensor<T, 1> read() const {
+    tensor<T, 1> all(all_.extents());
     if (!all.empty()) cuda::to_host(tensor_view<T, 1, memory>(all_), all.data());
     return all;
   }
@@ -191,6 +192,7 @@ class report {
   report(const char* group, std::FILE* json, bool measures) : group_(group), json_(json), measures_(measures) {}
 
   bool judges() const { return judges_; }
+  bool measures() const { return measures_; }
   void judge(bool yes) { judges_ = yes; }
   int failed() const { return failed_; }
   int checks() const { return checks_; }

@@ -173,7 +173,9 @@ struct each_checks {
     const auto x = numbers<T>(s, 10);
     tensor<std::int64_t, 1> rows({s[0]});
     for (std::int64_t i = 0; i < rows.size(); ++i) rows.data()[i] = 4294967295 - 3 * i;
-    const dropout_options all[] = {{.rate = 0}, {.rate = 0.1, .stream = {7, 3, 0, 2}, .first_row = 11}, {.rate = 0.5, .stream = {7, 3, 0, 2}, .first_column = 24},
+    const double word = random_stream{7, 3, 11, 2}.bits(0);  // of the first number: kept at its own rate, dropped at the next
+    const dropout_options all[] = {{.rate = 0}, {.rate = word / 4294967296.0, .stream = {7, 3, 0, 2}, .first_row = 11}, {.rate = (word + 1) / 4294967296.0, .stream = {7, 3, 0, 2}, .first_row = 11},
+                                   {.rate = 0.1, .stream = {7, 3, 0, 2}, .first_row = 11}, {.rate = 0.5, .stream = {7, 3, 0, 2}, .first_column = 24},
                                    {.rate = 0.25, .stream = {1, 2, 0, 3}, .first_column = (std::int64_t{1} << 34) + 5}, {.rate = 0.9, .stream = {1, 2, 0, 3}, .rows = rows}};
     for (const dropout_options& o : all) {
       placed<Runtime, T, 2> from(x, how), to(s, how);

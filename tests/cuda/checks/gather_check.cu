@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include <stretto/cuda/copy_rows.cuh>
 #include <stretto/cuda/embedding.cuh>
 #include <stretto/cuda/rotary.cuh>
 
@@ -59,6 +60,38 @@ struct gather_checks {
     r.same(words + ": again", to.back(), again.back());
     r.same(words + ": in place", to.back(), from.back());
     r.check(words + ": nothing beside", to.kept() && from.kept());
+  }
+
+  /// Queries, keys and values at once are what they are one by one.
+  template <class T>
+  void split(std::int64_t tokens, std::int64_t heads, std::int64_t shared, std::int64_t size, std::int64_t dims, rotary_pairs pairs, const layout& how) {
+    const cuda::basic_rotary_table<Runtime> there(40, dims, {.theta = 500, .pairs = pairs});
+    const shape<2> s{{tokens, (heads + 2 * shared) * size}};
+    const auto x = numbers<T>(s, 12);
+    placed<Runtime, std::int32_t, 1> positions(numbers<std::int32_t>(shape<1>{{tokens}}, 13, 0, 40));
+    placed<Runtime, T, 2> qkv(x, how), apart(x, how), back(s, how), back_apart(s, how);
+    placed<Runtime, T, 2> queries(shape<2>{{tokens, heads * size}}, how), keys(shape<2>{{tokens, shared * size}}, how), values(shape<2>{{tokens, shared * size}}, how);
+    const auto h = by_heads(queries.view, heads), k = by_heads(keys.view, shared), v = by_heads(values.view, shared);
+    cuda::split_rotary(q, qkv.view, positions.view, there, h, k, v);
+    cuda::split_rotary_backward(q, h, k, v, positions.view, there, back.view);
+    const std::int64_t turned = (heads + shared) * size;
+    const auto part = [&](const auto& m) { return by_heads(m.view.columns(0, turned), heads + shared); };
+    cuda::rotary(q, part(apart), positions.view, there, part(apart));
+    cuda::rotary_backward(q, part(apart), positions.view, there, part(back_apart));
+    cuda::copy_rows(q, apart.view.columns(turned, shared * size), back_apart.view.columns(turned, shared * size));
+    q.synchronize();
+    if (!r.judges()) return;
+    const auto all = apart.back(), a = queries.back(), b = keys.back(), c = values.back();
+    bool good = true;
+    const auto same = [](T one, T other) { return std::memcmp(&one, &other, sizeof(T)) == 0; };
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      for (std::int64_t j = 0; j < heads * size; ++j) good = good && same(a(t, j), all(t, j));
+      for (std::int64_t j = 0; j < shared * size; ++j) good = good && same(b(t, j), all(t, heads * size + j)) && same(c(t, j), all(t, turned + j));
+    }
+    const std::string words = check::words<T>("split_rotary", shape<4>{{tokens, heads, shared, size}}, std::string(how.name) + (pairs == rotary_pairs::halves ? " halves of " : " neighbours of ") + std::to_string(dims));
+    r.check(words, good);
+    r.same(words + " backward", back.back(), back_apart.back());
+    r.check(words + ": nothing beside", queries.kept() && keys.kept() && values.kept() && back.kept());
   }
 
   void lost_positions() {
@@ -163,6 +196,8 @@ struct gather_checks {
              [&] { cuda::rotary_backward(q, by_heads(x.view.rows(0, 2), 4), ids.view, there, by_heads(x.view.rows(0, 2), 4)); });
     r.throws("ids", "stretto: embedding of 2 ids with a table of 16 columns goes with a matrix of that many rows and columns, not (3, 16); correct it",
              [&] { cuda::embedding(q, ids.view, x.view, x.view); });
+    r.throws("parts", "stretto: split_rotary of a matrix of shape (3, 16) has queries of (3, 2, 8), keys of (3, 2, 8) and values of (3, 2, 8); give (tokens, heads, head size), which fill its columns side by side",
+             [&] { cuda::split_rotary(q, x.view, ids.view, there, by_heads(x.view, 2), by_heads(x.view, 2), by_heads(x.view, 2)); });
   }
 
   void speeds() {
@@ -174,6 +209,9 @@ struct gather_checks {
     placed<Runtime, std::int32_t, 1> positions(numbers<std::int32_t>(shape<1>{{tokens}}, 9, 0, 8192)), ids(numbers<std::int32_t>(shape<1>{{tokens}}, 10, 0, 32000)), few(numbers<std::int32_t>(shape<1>{{tokens}}, 11, 0, 40));
     const std::int64_t bytes = tokens * heads * size * 2;
     r.speed("rotary bf16 8192 tokens of 32 heads of 128, in place", q, 2 * bytes, [&] { cuda::rotary(q, by_heads(x.view, heads), positions.view, there, by_heads(x.view, heads)); });
+    placed<Runtime, bf16, 2> qkv(shape<2>{{tokens, 48 * size}}), keys(shape<2>{{tokens, 8 * size}}), values(shape<2>{{tokens, 8 * size}});
+    r.speed("split_rotary bf16 8192 tokens of 32 and 8 heads of 128", q, 3 * bytes,
+            [&] { cuda::split_rotary(q, qkv.view, positions.view, there, by_heads(x.view, heads), by_heads(keys.view, 8), by_heads(values.view, 8)); });
     r.speed("embedding bf16 8192 by 4096", q, 2 * bytes, [&] { cuda::embedding(q, ids.view, w.view, x.view); });
     r.speed("embedding_backward bf16 8192 by 4096 of 32000 ids", q, 5 * bytes, [&] { cuda::embedding_backward(q, ids.view, x.view, dw.view); });
     r.speed("embedding_backward bf16 8192 by 4096 of 40 ids", q, bytes, [&] { cuda::embedding_backward(q, few.view, x.view, dw.view); });
@@ -196,6 +234,11 @@ struct gather_checks {
             rotary<T>(13, 5, 64, 64, pairs, how, back);
             rotary<T>(7, 9, 96, 32, pairs, how, back);
             rotary<T>(61, 4, 128, 128, pairs, how, back);
+            if (back) continue;
+            split<T>(0, 2, 1, 8, 8, pairs, how);
+            split<T>(5, 3, 1, 7, 6, pairs, how);
+            split<T>(13, 8, 2, 64, 64, pairs, how);
+            split<T>(7, 9, 3, 96, 32, pairs, how);
           }
         for (const bool skewed : {false, true}) {
           embedding<T>(0, 3, 8, how, {}, skewed);

@@ -8,7 +8,7 @@
 // So no two warps add to one number, and the order is the tokens': the bits are those of one token after the other, and of
 // the CPU. An id that the vocabulary lacks becomes no number: on the device nobody can object.
 // Cost: forward a read and a write an element; backward a read of dy, a read and a write of the rows of dweight, and the sort.
-// A run of one id is read eight rows at a time by its warps, so one that is most of a batch takes longer than the memory.
+// A run of one id is read eight rows or more at a time by its warps, so one that is most of a batch takes longer than the memory.
 #pragma once
 
 #include <stretto/cuda/kernels/each.cuh>
@@ -34,12 +34,17 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void gather_rows(gather_arguments
     line<N, T> given[Lines];
     std::int64_t token[Lines], column[Lines], row[Lines];
     float beyond[Lines];  // what there is instead of a row
+    std::int32_t ids[Lines];
 #pragma unroll
     for (int l = 0; l < Lines; ++l) {
       const std::int64_t i = first + l * each_threads;
-      if (i >= all) continue;
-      token[l] = row_of_unit(i, a.per_row), column[l] = (i - token[l] * a.per_row) * N;
-      const std::int64_t id = a.ids[token[l]];
+      token[l] = i < all ? row_of_unit(i, a.per_row) : 0, column[l] = (i - token[l] * a.per_row) * N;
+      ids[l] = a.ids[token[l]];
+    }
+#pragma unroll
+    for (int l = 0; l < Lines; ++l) {
+      if (first + l * each_threads >= all) continue;
+      const std::int64_t id = ids[l];
       beyond[l] = id >= 0 && id < a.vocabulary ? 0.0f : __uint_as_float(0x7fc00000u);
       row[l] = id - a.first_id;
       if (id < 0 || row[l] < 0 || row[l] >= a.rows) row[l] = -1;
@@ -87,7 +92,7 @@ struct add_rows_arguments {
 /// Warps share the pairs of a token and a band of 32 N columns; the bands of a token are neighbours.
 template <int N, class T>
 STRETTO_KERNEL __launch_bounds__(each_threads) void add_rows(add_rows_arguments<T> a) {
-  constexpr int ahead = 8, warps = each_threads / 32;
+  constexpr int ahead = N == 8 ? 8 : 16, warps = each_threads / 32;
   const int lane = threadIdx.x % 32;
   const std::int64_t bands = (a.columns + 32 * N - 1) / (32 * N), all = a.tokens * bands;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / 32; i < all; i += static_cast<std::int64_t>(gridDim.x) * warps) {
@@ -98,12 +103,18 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void add_rows(add_rows_arguments<
     float* const to = a.dweight + key * a.dweight_gap + column;
     floats<N> sum{};
     if (works) sum = load<N>(to);
-    for (std::int64_t from = at; from < a.tokens; from += 32) {
-      // The lanes look up the tokens of the run, of which there are `count` here.
-      const std::int64_t mine = from + lane;
-      const bool is = mine < a.tokens && a.keys[mine] == key;
-      const std::uint32_t place = is ? a.places[mine] : 0;
+    // The lanes look up the tokens of the run, of which there are `count` in these 32, and those of the next 32 meanwhile.
+    const auto look = [&](std::int64_t from, std::uint32_t& place) {
+      const bool is = from + lane < a.tokens && a.keys[from + lane] == key;
+      place = is ? a.places[from + lane] : 0;
+      return is;
+    };
+    std::uint32_t place, next_place = 0;
+    bool is = look(at, place);
+    for (std::int64_t from = at;; from += 32) {
       const int count = __popc(__ballot_sync(0xffffffffu, is));
+      const bool goes_on = count == 32;
+      const bool next = goes_on && look(from + 32, next_place);
       for (int k = 0; k < count; k += ahead) {
         line<N, T> x[ahead];
 #pragma unroll
@@ -113,12 +124,13 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void add_rows(add_rows_arguments<
         }
 #pragma unroll
         for (int u = 0; u < ahead; ++u) {
-          if (k + u >= count) continue;
+          if (!works || k + u >= count) continue;
 #pragma unroll
           for (int j = 0; j < N; ++j) sum.of[j] = fmaf(widen(x[u].each[j]), a.scale, sum.of[j]);
         }
       }
-      if (count < 32) break;
+      if (!goes_on) break;
+      is = next, place = next_place;
     }
     if (works) store(to, sum);
   }

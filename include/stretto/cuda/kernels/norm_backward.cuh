@@ -2,8 +2,8 @@
 //
 // Kernels of the gradients of rms_norm and layer_norm: of the input, of the weights, and of both in one pass over x and dy.
 //
-//     g = dy w     dx = r (g - mean(g) - (x - m) k) + residual_gradient,  k = r (r sum(g (x - m)) / n)        RMS: without mean(g), m
-//     dw = sum over rows of dy (x - m) r,  db = sum of dy                  in parts, which add_weight_parts adds in their order
+//     g = dy w, z = (x - m) r     dx = r (g - mean(g) - z mean(g z)) + residual_gradient        RMS: without mean(g) and m
+//     dw = sum over rows of dy z,  db = sum of dy                          in parts, which add_weight_parts adds in their order
 //
 //     norm_backward        a team a row                                                     6 bytes a number of bf16
 //     norm_backward_both   block p has rows p, p + parts, …; each thread keeps its columns' sums in registers     6 bytes
@@ -41,12 +41,12 @@ __device__ inline void norm_backward_row(const norm_backward_arguments<T>& a, ro
 #pragma unroll
     for (int j = 0; j < numbers; ++j) {
       const float g = __fmul_rn(d.of[j], w.of[j]);  // 0 behind the last column
-      sums[0] += g * (v.of[j] - mean);
+      sums[0] += g * ((v.of[j] - mean) * r);
       if constexpr (Centred) sums[1] += g;
     }
   });
   team.template all<adds>(sums);
-  const float count = static_cast<float>(a.columns), k_row = r * (r * sums[0] / count);
+  const float count = static_cast<float>(a.columns), along = sums[0] / count;
   float even = 0;
   if constexpr (Centred) even = sums[1] / count;
   T* const dx = a.dx + t * a.dx_gap;
@@ -54,7 +54,7 @@ __device__ inline void norm_backward_row(const norm_backward_arguments<T>& a, ro
     floats<numbers> v = x.at(k, i);
     const floats<numbers> d = dy.at(k, i), w = weights_at<Lined>(a.weight, i, a.columns, a.offset, 1);
 #pragma unroll
-    for (int j = 0; j < numbers; ++j) v.of[j] = r * (__fmul_rn(d.of[j], w.of[j]) - even - (v.of[j] - mean) * k_row);
+    for (int j = 0; j < numbers; ++j) v.of[j] = r * (__fmul_rn(d.of[j], w.of[j]) - even - (v.of[j] - mean) * r * along);
     if (a.residual != nullptr) {
       const floats<numbers> other = residual.at(k, i);
 #pragma unroll

@@ -76,18 +76,33 @@ __device__ inline floats<N> load(const T* from) {
   }
   return out;
 }
+/// Numbers of four bytes in a word: one, or two neighbours, rounded in one instruction.
+__device__ inline unsigned word_of(float x) { return __float_as_uint(x); }
+template <class T>
+__device__ inline unsigned word_of(float x, float y) {
+  static_assert(sizeof(T) == 2);
+  if constexpr (std::is_same_v<T, bf16>) {
+    const __nv_bfloat162 both = __floats2bfloat162_rn(x, y);
+    return __bfloat16_as_ushort(both.x) | static_cast<unsigned>(__bfloat16_as_ushort(both.y)) << 16;
+  } else {
+    const __half2 both = __floats2half2_rn(x, y);
+    return __half_as_ushort(both.x) | static_cast<unsigned>(__half_as_ushort(both.y)) << 16;
+  }
+}
 template <int N, class T>
 __device__ inline void store(T* to, const floats<N>& x) {
   constexpr int bytes = N * static_cast<int>(sizeof(T));
   if constexpr (bytes % 16 == 0) {
-    union {
-      uint4 line[bytes / 16];
-      T each[N];
-    } u;
 #pragma unroll
-    for (int i = 0; i < N; ++i) u.each[i] = narrow<T>(x.of[i]);
+    for (int i = 0; i < bytes / 16; ++i) {
+      unsigned w[4];
 #pragma unroll
-    for (int i = 0; i < bytes / 16; ++i) reinterpret_cast<uint4*>(to)[i] = u.line[i];
+      for (int k = 0; k < 4; ++k) {
+        if constexpr (sizeof(T) == 2) w[k] = word_of<T>(x.of[8 * i + 2 * k], x.of[8 * i + 2 * k + 1]);
+        else w[k] = word_of(x.of[4 * i + k]);
+      }
+      reinterpret_cast<uint4*>(to)[i] = make_uint4(w[0], w[1], w[2], w[3]);
+    }
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) to[i] = narrow<T>(x.of[i]);
