@@ -258,6 +258,6 @@ __device__ inline floats<in_line<T>> weights_at(const T* weights, std::int64_t i
 }
 
 /// Has the L2 cache fetch what is about to be read.
-__device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+__device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2\t[%0];" ::"l"(from)); }
 
 }  // namespace stretto::inline v0::cuda
