@@ -17,7 +17,7 @@ inline constexpr double log_of_2 = 0.693147180559945309;
 
 __device__ inline float exp2_of(float x) {
   float y;
-  asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  asm("ex2.approx.f32\t%0,%1;" : "=f"(y) : "f"(x));
   return y;
 }
 template <class T>

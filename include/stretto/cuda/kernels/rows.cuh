@@ -110,8 +110,8 @@ class row_team {
  public:
   static constexpr int room = 64;  ///< floats of shared memory
 
-  __device__ row_team(int threads, float* shared)
-      : threads(threads), me(static_cast<int>(threadIdx.x) & (threads - 1)), which(static_cast<int>(threadIdx.x) / threads), of_block(static_cast<int>(blockDim.x) / threads),
+  __device__ row_team(int a_row, float* shared)
+      : threads(a_row), me(static_cast<int>(threadIdx.x) & (a_row - 1)), which(static_cast<int>(threadIdx.x) / a_row), of_block(static_cast<int>(blockDim.x) / a_row),
         room_(shared) {}
 
   /// Of every thread's x, for all to have, in a fixed order. To be called by all threads of the block.
@@ -258,6 +258,6 @@ __device__ inline floats<in_line<T>> weights_at(const T* weights, std::int64_t i
 }
 
 /// Has the L2 cache fetch what is about to be read.
-__device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+__device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2\t[%0];" ::"l"(from)); }
 
 }  // namespace stretto::inline v0::cuda
