@@ -32,7 +32,7 @@ inline constexpr int block_room = 32;
 
 template <class How, int Threads>
 __device__ inline float block_all(float x, float* room) {
-  static_assert(Threads % 32 == 0 && Threads <= 1024, "stretto: a block has whole warps, 1024 threads at most");
+  static_assert(Threads % 32 == 0 && Threads <= 1024);
   constexpr int warps = Threads / 32;
   x = warp_all<How>(x);
   if constexpr (warps == 1) {
