@@ -16,6 +16,7 @@
 
 #include <stretto/cuda/kernels/cross_entropy.cuh>
 #include <stretto/cuda/queue.hpp>
+#include <stretto/cuda/sum.hpp>
 #include <stretto/numeric/cross_entropy.hpp>
 
 namespace stretto::inline v0::cuda {
@@ -126,6 +127,20 @@ STRETTO_OPERATION void cross_entropy_backward(basic_queue<Runtime>& q, device_re
                                               const device_losses<Runtime>& o = {}) {
   if (factor.size() != 1) throw error(text("stretto: cross_entropy_backward takes one factor, and was given ", factor.size(), "; give a number, or a view of one").str());
   detail::cross_entropy_gradient<Runtime, T>(q, logits, labels, lse, 0, factor.data(), dlogits, o, factor);
+}
+
+/// The CPU's options as operations of this queue take them.
+template <class Runtime>
+device_losses<Runtime> losses_for(basic_queue<Runtime>& q, const cross_entropy_options& o) {
+  return o.with(o.weights.data() != nullptr ? q.upload(view<const float>{o.weights.data(), o.weights.size()}) : device_reads<Runtime, float, 1>{});
+}
+
+/// The losses' sum where a layer gives it; 0 where there are no labels.
+template <class Runtime, class X>
+STRETTO_OPERATION void cross_entropy_total(basic_queue<Runtime>& q, const tensor_view<X, 2, basic_memory<Runtime>>& logits, device_reads<Runtime, std::int32_t, 1> labels,
+                                           device_writes<Runtime, float, 1> loss, device_writes<Runtime, float, 1> lse, const basic_sum<Runtime>& total, const device_losses<Runtime>& o = {}) {
+  if (labels.empty()) q.zero(total.view());
+  else cross_entropy(q, logits, labels, loss, lse, total.view(), o);
 }
 
 }  // namespace stretto::inline v0::cuda

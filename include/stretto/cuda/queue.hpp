@@ -41,7 +41,7 @@ class basic_queue {
   using memory = basic_memory<Runtime>;
   using runtime = Runtime;
   using stream = typename Runtime::stream;
-  using options = queue_options;
+  using options_type = queue_options;
 
   explicit basic_queue(const queue_options& o = {}) : how_(checked_options(o)), own_(on_device(o.device)), now_(own_.get()) {
     scratch_ = memory::take(how_.scratch_bytes);
@@ -122,6 +122,16 @@ class basic_queue {
     return {reinterpret_cast<const T*>(there), {{from.count}}};
   }
 
+  /// A copy on the CPU of what the device has, good until the next one. Waits.
+  template <class T, int Rank>
+  tensor_view<const std::remove_const_t<T>, Rank> download(const tensor_view<T, Rank, memory>& from) {
+    if (!from.packed()) throw error(text("stretto: a tensor of shape ", from.extents().words().str(), " with gaps can't be copied from the device at once; copy it by rows").str());
+    downloaded_.resize(static_cast<std::size_t>(from.size()) * sizeof(T));
+    synchronize();
+    memory::copy(downloaded_.data(), from.data(), static_cast<std::int64_t>(downloaded_.size()));
+    return {reinterpret_cast<const std::remove_const_t<T>*>(downloaded_.data()), from.extents()};
+  }
+
   /// That much scratch memory. Throws stretto::error with both numbers where it isn't there.
   template <class T>
   T* scratch(std::int64_t count, const char* operation) {
@@ -173,6 +183,7 @@ class basic_queue {
   pinned<Runtime, char> staged_;
   std::vector<basic_event<Runtime>> copied_;
   int next_upload_ = 0;
+  std::vector<char> downloaded_;
   std::shared_ptr<void> kept_;
 };
 

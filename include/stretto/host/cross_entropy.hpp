@@ -92,6 +92,9 @@ cross_entropy_sum cross_entropy(queue& q, const tensor_view<T, 2>& logits, tenso
   }
 }
 
+/// The options as operations of this queue take them.
+inline const cross_entropy_options& losses_for(queue&, const cross_entropy_options& o) { return o; }
+
 /// The losses' sum where a layer gives it; 0 where there are no labels.
 template <class T>
 void cross_entropy_total(queue& q, const tensor_view<T, 2>& logits, tensor_view<const std::int32_t, 1> labels, writes<computes_in<T>, 1> loss,

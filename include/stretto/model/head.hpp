@@ -71,14 +71,14 @@ class head_layer {
     norm_.forward(q, x, s.normed, s.norm);
     table_.forward(q, s.normed, s.logits);
     if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, q.download(tensor_view<const T, 2, typename Device::memory>(s.logits)));
-    cross_entropy_total(q, s.logits, q.upload(labels(c, x.rows())), s.loss, s.lse, sum, loss_);
+    cross_entropy_total(q, s.logits, q.upload(labels(c, x.rows())), s.loss, s.lse, sum, losses_for(q, loss_));
   }
   void backward_input(context& c, const input& x, const double& g, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
-    cross_entropy_backward(q, s.logits, q.upload(labels(c, s_.rows())), s.lse, static_cast<real>(g), s.logits, loss_);
+    cross_entropy_backward(q, s.logits, q.upload(labels(c, s_.rows())), s.lse, static_cast<real>(g), s.logits, losses_for(q, loss_));
     table_.backward_input(q, s.logits, dnormed);
     norm_.backward_input(q, x, dnormed, dx, {}, s.norm);
   }

@@ -158,7 +158,7 @@ class rank_update {
     typename T::template pinned<float> tied;
     typename T::template pinned<optimizer_scalars> told_scalars;
 
-    static auto small(const T& t, int rank) { return typename Optimizer::queue::options{.device = t.device(rank), .scratch_bytes = 1 << 20, .upload_bytes = 256, .uploads = 1}; }
+    static auto small(const T& t, int rank) { return typename Optimizer::queue::options_type{.device = t.device(rank), .scratch_bytes = 1 << 20, .upload_bytes = 256, .uploads = 1}; }
   };
   using device_room = room_of<Transport, on_device>;
 
