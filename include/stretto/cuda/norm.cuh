@@ -30,7 +30,7 @@ void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<
                             x.stride(0), residual.stride(0), s.stride(0), y.stride(0), static_cast<float>(epsilon), static_cast<float>(offset)};
   const bool lined = rows_in_lines(x) && rows_in_lines(residual) && rows_in_lines(weight) && rows_in_lines(bias) && rows_in_lines(s) &&
                      rows_in_lines(y);
-  const auto kernel = p.hold == row_hold::memory   ? norm_rows<T, row_hold::memory, false, Centred>
+  const auto kernel = p.hold == row_hold::again   ? norm_rows<T, row_hold::again, false, Centred>
                       : p.hold == row_hold::shared ? norm_rows<T, row_hold::shared, false, Centred>
                       : lined                      ? norm_rows<T, row_hold::registers, true, Centred>
                                                    : norm_rows<T, row_hold::registers, false, Centred>;
@@ -76,7 +76,7 @@ void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const d
   const row_plan p = plan_rows<T>(a.rows, n, 2);
   a.threads = p.threads;
   const bool lined = rows_in_lines(x) && rows_in_lines(dy) && rows_in_lines(weight) && rows_in_lines(residual) && rows_in_lines(dx);
-  const auto kernel = p.hold == row_hold::memory   ? norm_backward<T, row_hold::memory, false, Centred>
+  const auto kernel = p.hold == row_hold::again   ? norm_backward<T, row_hold::again, false, Centred>
                       : p.hold == row_hold::shared ? norm_backward<T, row_hold::shared, false, Centred>
                       : lined                      ? norm_backward<T, row_hold::registers, true, Centred>
                                                    : norm_backward<T, row_hold::registers, false, Centred>;

@@ -29,7 +29,7 @@ template <class Runtime, class T, int Rank>
 using device_writes = writes<T, Rank, std::type_identity_t<basic_memory<Runtime>>>;
 
 /// Where a row is between passes over it.
-enum class row_hold { registers, shared, memory };
+enum class row_hold { registers, shared, again };  // again: read anew from the tensor, or rather the L2 cache
 
 /// Lines a thread holds in registers, and the most threads a row.
 inline constexpr int row_lines = 4;
@@ -74,7 +74,7 @@ row_plan plan_rows(std::int64_t rows, std::int64_t columns, int operands, bool s
   p.blocks = detail::row_blocks(rows, p.block / p.threads);
   if (streamed || p.threads * row_lines >= lines) return p;
   const std::int64_t bytes = lines * 16 * operands;
-  p.hold = bytes <= detail::most_row_bytes ? row_hold::shared : row_hold::memory;
+  p.hold = bytes <= detail::most_row_bytes ? row_hold::shared : row_hold::again;
   p.shared_bytes = p.hold == row_hold::shared ? static_cast<int>(bytes) : 0;
   return p;
 }

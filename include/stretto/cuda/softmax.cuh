@@ -26,7 +26,7 @@ STRETTO_OPERATION void softmax(basic_queue<Runtime>& q, device_reads<Runtime, T,
   stretto::detail::check_run("softmax", "lse", lse, rows, "row", true);
   const row_plan p = plan_rows<T>(rows, n, 1);
   const softmax_arguments<T> a{rows, n, p.threads, x.data(), nullptr, y.data(), lse.data(), x.stride(0), 0, y.stride(0), static_cast<float>(o.scale), o.log};
-  const auto kernel = p.hold == row_hold::memory                          ? softmax_rows<T, row_hold::memory, false>
+  const auto kernel = p.hold == row_hold::again                          ? softmax_rows<T, row_hold::again, false>
                       : p.hold == row_hold::shared                        ? softmax_rows<T, row_hold::shared, false>
                       : detail::rows_in_lines(x) && detail::rows_in_lines(y) ? softmax_rows<T, row_hold::registers, true>
                                                                           : softmax_rows<T, row_hold::registers, false>;
@@ -44,7 +44,7 @@ STRETTO_OPERATION void softmax_backward(basic_queue<Runtime>& q, device_reads<Ru
   if (dx.empty()) return;
   const row_plan p = plan_rows<T>(rows, n, 2);
   const softmax_arguments<T> a{rows, n, p.threads, y.data(), dy.data(), dx.data(), nullptr, y.stride(0), dy.stride(0), dx.stride(0), static_cast<float>(o.scale), o.log};
-  const auto kernel = p.hold == row_hold::memory   ? softmax_backward_rows<T, row_hold::memory, false>
+  const auto kernel = p.hold == row_hold::again   ? softmax_backward_rows<T, row_hold::again, false>
                       : p.hold == row_hold::shared ? softmax_backward_rows<T, row_hold::shared, false>
                       : detail::rows_in_lines(y) && detail::rows_in_lines(dy) && detail::rows_in_lines(dx) ? softmax_backward_rows<T, row_hold::registers, true>
                                                                                                           : softmax_backward_rows<T, row_hold::registers, false>;

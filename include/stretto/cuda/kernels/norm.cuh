@@ -32,7 +32,7 @@ STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_rows(norm_arguments
     held_row<T, Hold, Lined> x(a.x + t * a.x_gap, n, team, shared_lines<T>(0, a.columns));
     if (a.residual != nullptr) {
       T* const s = a.s + t * a.s_gap;
-      const held_row<T, Hold == row_hold::shared ? row_hold::memory : Hold, Lined> residual(a.residual + t * a.residual_gap, n, team);
+      const held_row<T, Hold == row_hold::shared ? row_hold::again : Hold, Lined> residual(a.residual + t * a.residual_gap, n, team);
       x.each(team, [&](int k, std::int64_t i) {
         floats<numbers> sum = x.at(k, i);
         const floats<numbers> other = residual.at(k, i);

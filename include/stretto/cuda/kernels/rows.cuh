@@ -14,7 +14,7 @@
 //
 //     thread t of a team of 32 has lines  t, t + 32, t + 64, t + 96             whatever the address of a row: bits don't hang on it
 // Lined: rows begin at sixteen bytes and are whole lines. Otherwise a line is made of the two that it lies in, and numbers at
-// the ends of rows go one by one. Cost: a row is read once, but for row_hold::memory; a sum is 10 shuffles and one barrier.
+// the ends of rows go one by one. Cost: a row is read once, but for row_hold::again; a sum is 10 shuffles and one barrier.
 #pragma once
 
 #include <stretto/cuda/kernels/numbers.cuh>
@@ -215,7 +215,7 @@ class held_row {
     }
   }
   __device__ floats<numbers> at(int k, std::int64_t i) const { return widen(line(k, i)); }
-  /// Another line in its place. Of row_hold::memory that must be written to the row that `now` names.
+  /// Another line in its place. Of row_hold::again that must be written to the row that `now` names.
   __device__ void put(int k, std::int64_t i, const row_line<T>& l) {
     if constexpr (Hold == row_hold::registers) line_[k] = l;
     else if constexpr (Hold == row_hold::shared) shared_[i / numbers] = l.word;
