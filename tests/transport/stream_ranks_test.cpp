@@ -36,7 +36,7 @@ TEST_CASE("ranks lie on the devices that are named, or evenly on those that ther
     CHECK(three.device(1) == 0);
     CHECK(three.device(2) == 1);
     CHECK(turned.device(0) == 1);
-    CHECK_THROWS_WITH(streams(2, {}, {.devices = {0}}), "stretto: 2 ranks are to be streams, and stream_options::devices has 1 devices; give one a rank, or none");
+    CHECK_THROWS_WITH(streams(2, {}, {.devices = {0}}), "stretto: 2 ranks are to be streams, and lane_options::devices has 1 devices; give one a rank, or none");
     CHECK_THROWS_WITH(streams(2, {}, {.devices = {0, 2}}), "stretto: there are 2 devices, and a rank is to be on device 2; name one from 0");
   }
   checked::begin({.devices = 0});

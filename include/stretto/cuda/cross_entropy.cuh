@@ -65,7 +65,7 @@ void cross_entropy_gradient(basic_queue<Runtime>& q, const device_reads<Runtime,
   a.lse_read = lse.data(), a.factor = factor, a.factor_at = factor_at, a.dx = dlogits.data(), a.dx_gap = dlogits.stride(0);
   const bool lined = rows_in_lines(logits) && rows_in_lines(dlogits);
   const std::int64_t reach = a.columns + (lined ? 0 : in_line<T> - 1);
-  for (a.threads = 8; a.threads * row_lines * in_line<T> < reach && a.threads < most_logit_threads;) a.threads *= 2;
+  for (a.threads = 8; a.threads * row_lines * in_line<T> < reach && most_logit_threads > a.threads;) a.threads *= 2;
   const std::int64_t chunk = std::int64_t{a.threads} * row_lines * in_line<T>, units = a.rows * ((reach + chunk - 1) / chunk);
   const auto kernel = a.cap > 0 ? (lined ? cross_entropy_backward_rows<T, true, true> : cross_entropy_backward_rows<T, false, true>)
                       : lined   ? cross_entropy_backward_rows<T, true, false>

@@ -7,6 +7,8 @@
 // Cost: a launch for each parameter and step, two where the norm is wanted.
 #pragma once
 
+#include <cstddef>
+
 #include <stretto/cuda/gradient_norm.cuh>
 #include <stretto/cuda/optimizer.cuh>
 #include <stretto/cuda/runtime.hpp>
@@ -26,9 +28,8 @@ struct basic_optimizer : Options {
   }
   template <class Parameter>
   static void squares(queue& q, const Parameter& p, double* to) {
-    square_sum* const sum = q.template scratch<square_sum>(1, "the square sum of a gradient");
-    sum_of_squares(q, run<const float>(p.gradient, p.count), sum);
-    q.copy_bytes(to, &sum->sum, 8);
+    static_assert(sizeof(square_sum) <= 16 && offsetof(square_sum, sum) == 0);
+    sum_of_squares(q, run<const float>(p.gradient, p.count), reinterpret_cast<square_sum*>(to));
   }
   template <class Parameter>
   void step(queue& q, const Parameter& p, const optimizer_scalars* scalars) const {

@@ -55,8 +55,8 @@ struct product_key_hash {
 };
 
 /// The algorithm that a table has for a key, as the library's eight numbers; false where it has none.
-inline bool find_product_choice(std::string_view table, std::string_view device, std::int64_t version, const product_key& key, std::uint64_t (&choice)[8]) {
-  std::string begin(device);
+inline bool find_product_choice(std::string_view table, std::string_view machine, std::int64_t version, const product_key& key, std::uint64_t (&choice)[8]) {
+  std::string begin(machine);
   for (char& c : begin)
     if (c == ' ') c = '_';
   begin += text(" ", version, " ", key.words(), " : ").str();
@@ -85,8 +85,8 @@ inline bool find_product_choice(std::string_view table, std::string_view device,
 }
 
 /// A line of such a table.
-inline std::string product_choice_line(std::string_view device, std::int64_t version, const product_key& key, const std::uint64_t (&choice)[8]) {
-  std::string line(device);
+inline std::string product_choice_line(std::string_view machine, std::int64_t version, const product_key& key, const std::uint64_t (&choice)[8]) {
+  std::string line(machine);
   for (char& c : line)
     if (c == ' ') c = '_';
   line += text(" ", version, " ", key.words(), " :").str();

@@ -113,7 +113,7 @@ class attention_layer {
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
     const auto delta = room.template take<real, 2>({s_.rows(), s_.heads});
     out_.backward_input(q, dz, dmixed);
-    attention_delta(q, by_heads(tensor_view<T, 2>(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
+    attention_delta(q, by_heads(matrix(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
     const auto lengths = s_.lengths_of(c, s_.sequence);
     const auto places = q.upload(set_positions(0));
     for (std::int64_t n = 0; n < s_.samples; ++n) {

@@ -9,7 +9,7 @@
 //
 //     using queue = basic_queue<Runtime>;   static constexpr int states = 2;
 //     static void clear(queue&, const parameter&);                                 gradient = 0
-//     static void squares(queue&, const parameter&, double* to);                   the sum of its squares, to the device's memory
+//     static void squares(queue&, const parameter&, double* to);                   the sum of its squares; there is room for two
 //     void step(queue&, const parameter&, const optimizer_scalars*) const;         the scalars are in the device's memory
 // Cost: a pass over the gradients each; on a device a copy of tied gradients to the CPU and back, too.
 #pragma once
@@ -48,7 +48,7 @@ class rank_update {
  public:
   rank_update(Transport& t, const parameter_board& board, int rank) : t_(t), board_(board), rank_(rank) {
     if constexpr (on_device) {
-      device_.queue = std::make_unique<typename Optimizer::queue>(device_room::small(t, rank));
+      device_.queue = std::make_unique<typename Optimizer::queue>(device_room::own_queue(t, rank));
       device_.queue->use(*static_cast<const typename Optimizer::queue::stream*>(t.lane(rank)));
       device_.scalars = tensor<unsigned char, 1, space>({static_cast<std::int64_t>(sizeof(optimizer_scalars))});
       device_.told_scalars = typename Transport::template pinned<optimizer_scalars>(1);
@@ -82,18 +82,18 @@ class rank_update {
   void tell(const Optimizer& optimizer, double* segment, unsigned char* shares) {
     if constexpr (on_device) {
       const auto count = static_cast<std::int64_t>(parameters.size());
-      if (device_.sums.size() != count) device_.sums = typename device_room::numbers(count), device_.sums_there = tensor<double, 1, space>({count});
+      if (device_.sums.size() != 2 * count) device_.sums = typename device_room::numbers(2 * count), device_.sums_there = tensor<double, 1, space>({2 * count});
       if (shares != nullptr && device_.shares.size() == 0) device_.shares = typename device_room::bytes(board_.most_share_bytes());
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const parameter& p = parameters[i].what;
         if (p.gradient == nullptr) continue;
-        optimizer.squares(*device_.queue, p, device_.sums_there.data() + i);
+        optimizer.squares(*device_.queue, p, device_.sums_there.data() + 2 * i);
         if (const std::int64_t at = board_.share_of(parameters[i].row); at >= 0) copy(device_.shares.data() + at, p.gradient, p.count * 4);
       }
-      copy(device_.sums.data(), device_.sums_there.data(), count * 8);
+      copy(device_.sums.data(), device_.sums_there.data(), count * 16);
       t_.settle(rank_);
       for (std::size_t i = 0; i < parameters.size(); ++i)
-        if (parameters[i].what.gradient != nullptr) segment[board_.square_of(parameters[i].row)] = device_.sums.read(static_cast<std::int64_t>(i));
+        if (parameters[i].what.gradient != nullptr) segment[board_.square_of(parameters[i].row)] = device_.sums.read(static_cast<std::int64_t>(2 * i));
       if (shares != nullptr) std::memcpy(shares, device_.shares.data(), static_cast<std::size_t>(device_.shares.size()));
     } else {
       static_cast<void>(optimizer);
@@ -158,7 +158,7 @@ class rank_update {
     typename T::template pinned<float> tied;
     typename T::template pinned<optimizer_scalars> told_scalars;
 
-    static auto small(const T& t, int rank) { return typename Optimizer::queue::options_type{.device = t.device(rank), .scratch_bytes = 1 << 20, .upload_bytes = 256, .uploads = 1}; }
+    static auto own_queue(const T& t, int rank) { return typename Optimizer::queue::options_type{.device = t.device(rank), .scratch_bytes = 1 << 20, .upload_bytes = 256, .uploads = 1}; }
   };
   using device_room = room_of<Transport, on_device>;
 

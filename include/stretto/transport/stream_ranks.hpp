@@ -24,7 +24,7 @@
 namespace stretto::inline v0 {
 
 /// How ranks lie on devices.
-struct stream_options {
+struct lane_options {
   std::vector<int> devices = {};   ///< by rank; empty: neighbours share, of all devices that there are
 };
 
@@ -70,7 +70,7 @@ class stream_ranks : public mailroom<Pace> {
     void (*drop_)(void*) = nullptr;
   };
 
-  explicit stream_ranks(int ranks, const options& how = {}, const stream_options& where = {}) : base(ranks, how), devices_(devices_of(ranks, where)) {
+  explicit stream_ranks(int ranks, const options& how = {}, const lane_options& where = {}) : base(ranks, how), devices_(devices_of(ranks, where)) {
     for (int r = 0; r < ranks; ++r) {
       Runtime::use(device(r));
       lanes_.emplace_back();
@@ -122,9 +122,11 @@ class stream_ranks : public mailroom<Pace> {
     return &c;
   }
   void close(channel* what) {
-    for (const int r : {what->shape.from, what->shape.to}) settle(r);
+    settle(what->shape.from), settle(what->shape.to);
     base::close(what->inner_);
-    std::erase_if(channels_, [what](const auto& c) { return c.get() == what; });
+    std::size_t i = 0;
+    while (channels_[i].get() != what) ++i;
+    channels_.erase(channels_.begin() + static_cast<std::ptrdiff_t>(i));
   }
   using base::close;
 
@@ -180,9 +182,9 @@ class stream_ranks : public mailroom<Pace> {
     }
   }
 
-  static std::vector<int> devices_of(int ranks, const stream_options& how) {
+  static std::vector<int> devices_of(int ranks, const lane_options& how) {
     if (!how.devices.empty() && static_cast<int>(how.devices.size()) != ranks)
-      throw error(text("stretto: ", ranks, " ranks are to be streams, and stream_options::devices has ", static_cast<std::int64_t>(how.devices.size()), " devices; give one a rank, or none").str());
+      throw error(text("stretto: ", ranks, " ranks are to be streams, and lane_options::devices has ", static_cast<std::int64_t>(how.devices.size()), " devices; give one a rank, or none").str());
     std::vector<int> all = how.devices;
     const int there = Runtime::devices();
     if (there < 1) throw error("stretto: there is no device whose streams could be ranks; see whether the driver finds one, or use threads");
