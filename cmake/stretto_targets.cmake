@@ -19,6 +19,9 @@ function(stretto_warnings target)
     list(APPEND flags -Werror)
   endif()
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
+  if(STRETTO_WERROR)
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")
+  endif()
 endfunction()
 
 # stretto_sanitize(<target> [LIGHT]). LIGHT is without the checks of every pointer that is followed, which double the time

@@ -11,6 +11,7 @@
 #include <stretto/host/cast.hpp>
 #include <stretto/host/chunked_cross_entropy.hpp>
 #include <stretto/host/convolution.hpp>
+#include <stretto/host/copy_rows.hpp>
 #include <stretto/host/cross_entropy.hpp>
 #include <stretto/host/device.hpp>
 #include <stretto/host/dropout.hpp>

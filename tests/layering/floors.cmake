@@ -18,7 +18,7 @@ set(STRETTO_NEIGHBOURS
 
 # Headers of other libraries, each with the one header of Stretto that may include it.
 set(STRETTO_PLACES
-    mpi.h=transport/mpi_calls.hpp nccl.h=transport/nccl.hpp cuda_runtime.h=cuda/runtime.hpp cblas.h=host/blas.hpp
+    mpi.h=transport/mpi_calls.hpp nccl.h=transport/nccl.hpp cuda_runtime.h=cuda/runtime.hpp cublasLt.h=cuda/product_library.hpp cuda_bf16.h=cuda/kernels/numbers.cuh cuda_fp16.h=cuda/kernels/numbers.cuh cblas.h=host/blas.hpp
     immintrin.h=host/simd.hpp cpuid.h=host/isa.hpp nvtx3/nvToolsExt.h=run/nvtx.hpp)
 
 # Macros that other libraries' headers ask for.

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include <stretto/numeric/attention_mask.hpp>
+#include <stretto/numeric/attention_check.hpp>
 
 namespace stretto::inline v0::host {
 
@@ -18,7 +18,6 @@ inline constexpr std::int64_t attention_group = 48;   ///< queries whose scores 
 inline constexpr std::int64_t attention_groups = 2;   ///< groups for which keys are packed once
 inline constexpr std::int64_t attention_queries = attention_group * attention_groups;
 inline constexpr std::int64_t attention_keys = 64;    ///< keys of a tile
-inline constexpr std::int64_t attention_largest = 256;  ///< head size
 
 struct attention_tile {
   std::int64_t first = 0, count = 0;
@@ -76,25 +75,6 @@ struct attention_tokens {
     for (; n > 0; --n) i += tile_size(i, most);
     return tile(i, most);
   }
-};
-
-/// attention_options in the numbers that kernels want.
-struct attention_rule {
-  bool causal;
-  std::int64_t window;
-  float scale, cap;
-  std::uint32_t dropped_below;  ///< 0: no dropout
-  float kept;                   ///< what weights that stay are multiplied by
-  random_stream stream;
-  std::int64_t first_head;
-  bool accumulate;
-
-  /// The first and the last position that a query at q sees.
-  std::int64_t low(std::int64_t q) const {
-    const std::int64_t l = q - window + 1;
-    return window == 0 || l < INT32_MIN ? INT32_MIN : l;
-  }
-  std::int64_t high(std::int64_t q) const { return causal ? q : INT32_MAX; }
 };
 
 template <class T>

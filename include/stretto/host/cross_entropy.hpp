@@ -45,13 +45,7 @@ namespace stretto::inline v0::host {
 namespace detail {
 
 inline void check_labels(const char* operation, std::int64_t rows, std::int64_t columns, const tensor_view<const std::int32_t, 1>& labels, const cross_entropy_options& o) {
-  check_run(operation, "labels", labels, rows, "row");
-  check_run(operation, "weights", o.weights, rows, "row", true);
-  if (o.shard.first < 0 || o.shard.first > 2147483647 || o.shard.whole < 0 || (o.shard.whole == 0 && o.shard.first != 0))
-    throw error(text("stretto: ", operation, " was given a shard from ", o.shard.first, " on of a vocabulary of ", o.shard.whole,
-                     "; give first from 0 to 2147483647, and the size of the vocabulary as whole").str());
-  if (o.shard.whole == 0 && o.vocabulary > columns)
-    throw error(text("stretto: ", operation, " of ", columns, " columns can't have a vocabulary of ", o.vocabulary, "; give at most as many, or the shard that the columns are").str());
+  stretto::detail::check_cross_entropy(operation, rows, columns, labels, o);
   const std::int64_t t = stretto::detail::wrong_label(labels, o.labels(columns), o.ignore);
   if (t >= 0)
     throw error(text("stretto: ", operation, " found label ", labels[t], " in row ", t, ", and the vocabulary has ", o.labels(columns), " labels; give one from 0 on, or ", o.ignore,
@@ -81,8 +75,7 @@ cross_entropy_sum cross_entropy(queue& q, const tensor_view<T, 2>& logits, tenso
                                 writes<computes_in<T>, 1> lse, const cross_entropy_options& o = {}) {
   using number = std::remove_const_t<T>;
   const std::int64_t rows = logits.rows();
-  if (o.shard.whole != 0)
-    throw error(text("stretto: cross_entropy needs the whole vocabulary, and was given a shard from ", o.shard.first, " on; use cross_entropy_shard").str());
+  stretto::detail::check_whole_vocabulary(o.shard.first, o.shard.whole);
   detail::check_labels("cross_entropy", rows, logits.columns(), labels, o);
   detail::check_run("cross_entropy", "loss", loss, rows, "row");
   detail::check_run("cross_entropy", "lse", lse, rows, "row");
@@ -97,6 +90,16 @@ cross_entropy_sum cross_entropy(queue& q, const tensor_view<T, 2>& logits, tenso
     all.right = right;
     return all;
   }
+}
+
+/// The options as operations of this queue take them.
+inline const cross_entropy_options& losses_for(queue&, const cross_entropy_options& o) { return o; }
+
+/// The losses' sum where a layer gives it; 0 where there are no labels.
+template <class T>
+void cross_entropy_total(queue& q, const tensor_view<T, 2>& logits, tensor_view<const std::int32_t, 1> labels, writes<computes_in<T>, 1> loss,
+                         writes<computes_in<T>, 1> lse, double& total, const cross_entropy_options& o = {}) {
+  total = labels.empty() ? 0 : static_cast<double>(cross_entropy(q, logits, labels, loss, lse, o).loss);
 }
 
 /// Of a shard's columns: l, c[label] where it is among them, else 0, and the sum of c, where `sum` isn't {}.

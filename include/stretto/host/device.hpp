@@ -14,6 +14,7 @@
 #include <stretto/host/packed_matrix.hpp>
 #include <stretto/host/queue.hpp>
 #include <stretto/host/tools.hpp>
+#include <stretto/numeric/rotary.hpp>
 #include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0::host {
@@ -31,6 +32,9 @@ struct device {
   using view = tensor_view<T, Rank, memory>;
   template <class T>
   using packed = packed_matrix<T>;
+  template <class T>
+  using rotary_table = stretto::rotary_table<T>;
+  using sum = double;  ///< what the last layer of a model gives
 };
 
 }  // namespace stretto::inline v0::host

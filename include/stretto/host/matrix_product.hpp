@@ -23,26 +23,8 @@ namespace stretto::inline v0::host {
 
 namespace detail {
 
-template <class T, class C>
-void check_product(const product_operand<T>& a, const product_operand<T>& b, const tensor_view<C, 2>& c, const product_options<C>& o) {
-  if (a.columns != b.rows || c.rows() != a.rows || c.columns() != b.columns)
-    throw error(text("stretto: a matrix of ", a.rows, " by ", a.columns, " times one of ", b.rows, " by ", b.columns, " doesn't give one of ", c.rows(), " by ", c.columns(),
-                     "; correct the shapes, or transpose one").str());
-  if (o.bias.data() != nullptr && o.bias.size() != c.columns())
-    throw error(text("stretto: a product of ", c.columns(), " columns can't have a bias of ", o.bias.size(), "; give one number a column").str());
-  const auto fits = [&](const auto& m) { return m.data() == nullptr || m.extents() == c.extents(); };
-  if (!fits(o.residual) || !fits(o.before))
-    throw error(text("stretto: a product of ", c.rows(), " by ", c.columns(), " takes a residual, and gives what stands before the activation, of the same shape; correct them").str());
-}
-
-/// Whether two views may share numbers.
-template <class T, class C>
-bool overlap(const tensor_view<T, 2>& a, const tensor_view<C, 2>& b) {
-  if (a.data() == nullptr || a.empty() || b.empty()) return false;
-  const C* const a_end = a.row(a.rows() - 1) + a.columns();
-  const C* const b_end = b.row(b.rows() - 1) + b.columns();
-  return a.data() < b_end && b.data() < a_end;
-}
+using stretto::detail::check_product;
+using stretto::detail::overlap;
 
 /// The packed matrix that an operand is, or null.
 template <class M>

@@ -15,7 +15,7 @@
 #include <stretto/host/isa.hpp>
 #include <stretto/host/product_library.hpp>
 #include <stretto/host/team.hpp>
-#include <stretto/tensor/memory.hpp>
+#include <stretto/tensor/view.hpp>
 
 namespace stretto::inline v0::host {
 
@@ -45,6 +45,20 @@ class queue {
   queue(const queue&) = delete;
   queue& operator=(const queue&) = delete;
   ~queue() { host_memory::give(scratch_, room_ * team_.size()); }
+
+  // What a device must be asked for, and the CPU has at once.
+
+  /// The CPU's numbers where operations read them.
+  template <class T>
+  tensor_view<const T, 1> upload(const stretto::view<const T>& from) const { return from; }
+  /// And back, for whoever looks at them on the CPU.
+  template <class T, int Rank>
+  tensor_view<T, Rank> download(const tensor_view<T, Rank>& from) const { return from; }
+  /// Of tensors without gaps, of one size.
+  template <class T, int Rank, int Other>
+  void copy(const tensor_view<const T, Rank>& from, const tensor_view<T, Other>& to) const { host_memory::copy(to.data(), from.data(), to.size() * static_cast<std::int64_t>(sizeof(T))); }
+  template <class T, int Rank>
+  void zero(const tensor_view<T, Rank>& what) const { host_memory::zero(what.data(), what.size() * static_cast<std::int64_t>(sizeof(T))); }
 
   isa level() const { return level_; }
   int threads() const { return team_.size(); }

@@ -12,6 +12,7 @@
 
 #include <stretto/host/queue.hpp>
 #include <stretto/host/simd.hpp>
+#include <stretto/numeric/row_checks.hpp>
 #include <stretto/tensor/view.hpp>
 
 #define STRETTO_KERNELS <stretto/host/kernels/rows.inl>
@@ -19,20 +20,8 @@
 
 namespace stretto::inline v0::host::detail {
 
-/// A matrix of that shape.
-template <class T>
-void check_matrix(const char* operation, const char* name, const tensor_view<T, 2>& m, std::int64_t rows, std::int64_t columns) {
-  if (m.rows() != rows || m.columns() != columns)
-    throw error(text("stretto: ", operation, " of ", rows, " rows and ", columns, " columns can't take ", name, " of shape ", m.extents().words().str(),
-                     "; give it the same shape").str());
-}
-
-/// A number a row or a column; where it may be left out, {} is right, too.
-template <class T>
-void check_run(const char* operation, const char* name, const tensor_view<T, 1>& run, std::int64_t count, const char* each, bool optional = false) {
-  if (run.size() != count && !(optional && run.data() == nullptr))
-    throw error(text("stretto: ", operation, " with ", count, " ", each, "s can't take ", name, " of ", run.size(), " numbers; give one a ", each).str());
-}
+using stretto::detail::check_matrix;
+using stretto::detail::check_run;
 
 /// Columns whose sums over rows are in the cache at once, of two kinds.
 inline constexpr std::int64_t row_block = 4096;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
 #include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
@@ -58,7 +59,7 @@ class attention_layer {
       : s_(s), queue_(q), drop_(s.dropout, s.sequence), norm_(s.norm, s.width, s.epsilon),
         in_(s.queries() + 2 * s.keys(), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
         out_(s.width, s.queries(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)),
-        table_(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning), positions_({s.sequence}) {
+        table_(rotary_table<real>(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning)), positions_(static_cast<std::size_t>(s.sequence)) {
     set_positions(0);
   }
 
@@ -79,14 +80,14 @@ class attention_layer {
     auto& q = c.tools<tools>().queue;
     norm_.weights_changed(q), in_.weights_changed(q), out_.weights_changed(q);
   }
-  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes() + table_.bytes() + positions_.size() * 4; }
+  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes() + table_.bytes() + static_cast<std::int64_t>(positions_.size()) * 4; }
 
   void forward(context& c, const input& x, output& y, saved& s, carry& k) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     const std::int64_t each = x.rows() / s_.samples, at = s_.behind(c, k.length, each);
     if (!c.begins && k.rows.empty()) throw error("stretto: attention that sees tokens behind its own, or is told lengths, can't go on with a text; run it anew");
-    const auto places = set_positions(at).part(0, 0, each);
+    const auto places = q.upload(set_positions(at)).part(0, 0, each);
     y.reshape(x.extents()), s.reshape(x.rows());
     norm_.forward(q, x, s.normed, s.norm);
     in_.forward(q, s.normed, s.qkv);
@@ -95,7 +96,7 @@ class attention_layer {
       const matrix mine = of_sample(s.qkv, n);
       const heads h = heads_of(mine);
       if (s_.rotary) rotary(q, h.queries, places, table_, h.queries), rotary(q, h.keys, places, table_, h.keys);
-      const heads seen = k.rows.empty() ? h : keep(k, n, at, mine);
+      const heads seen = k.rows.empty() ? h : keep(q, k, n, at, mine);
       const std::int64_t length = k.rows.empty() ? s_.length(lengths, n, each) : at + each;
       attention(q, h.queries, seen.keys.part(0, 0, length), seen.values.part(0, 0, length), {.offset = at}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
     }
@@ -112,21 +113,20 @@ class attention_layer {
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
     const auto delta = room.template take<real, 2>({s_.rows(), s_.heads});
     out_.backward_input(q, dz, dmixed);
-    attention_delta(q, by_heads(tensor_view<T, 2>(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
+    attention_delta(q, by_heads(matrix(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
     const auto lengths = s_.lengths_of(c, s_.sequence);
-    const auto places = set_positions(0);
+    const auto places = q.upload(set_positions(0));
     for (std::int64_t n = 0; n < s_.samples; ++n) {
       const heads h = heads_of(of_sample(s.qkv, n)), d = heads_of(of_sample(dqkv, n));
       const std::int64_t length = s_.length(lengths, n, s_.sequence);
       const auto seen = [&](const auto& m) { return m.part(0, 0, length); };
       attention_backward(q, h.queries, seen(h.keys), seen(h.values), by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, seen(d.keys),
                          seen(d.values), rule(c, n));
-      for (std::int64_t i = length; i < s_.sequence; ++i)  // nobody saw these
-        Device::memory::zero(of_sample(dqkv, n).row(i) + s_.queries(), 2 * s_.keys() * static_cast<std::int64_t>(sizeof(T)));
+      zero_rows(q, of_sample(dqkv, n).columns(s_.queries(), 2 * s_.keys()).rows(length, s_.sequence - length));  // nobody saw these
       if (s_.rotary) rotary_backward(q, d.queries, places, table_, d.queries), rotary_backward(q, d.keys, places, table_, d.keys);
     }
     in_.backward_input(q, dqkv, dnormed);
-    Device::memory::copy(s.qkv.data(), dqkv.data(), dqkv.size() * static_cast<std::int64_t>(sizeof(T)));
+    copy_rows(q, dqkv, matrix(s.qkv));
     norm_.backward_input(q, x, dnormed, dx, dy, s.norm);
   }
 
@@ -159,14 +159,14 @@ class attention_layer {
     return {by_heads(m.columns(0, s_.queries()), s_.heads), by_heads(m.columns(s_.queries(), s_.keys()), s_.groups()), by_heads(m.columns(s_.queries() + s_.keys(), s_.keys()), s_.groups())};
   }
   /// Puts keys and values of a sample's new tokens behind those from before; all of them.
-  heads keep(carry& k, std::int64_t n, std::int64_t at, const matrix& qkv) const {
+  heads keep(typename Device::queue& q, carry& k, std::int64_t n, std::int64_t at, const matrix& qkv) const {
     const matrix kept = k.rows.rows(n * s_.kept(), at + qkv.rows());
-    for (std::int64_t i = 0; i < qkv.rows(); ++i) Device::memory::copy(kept.row(at + i), qkv.row(i) + s_.queries(), kept.columns() * static_cast<std::int64_t>(sizeof(T)));
+    copy_rows(q, qkv.columns(s_.queries(), kept.columns()), kept.rows(at, qkv.rows()));
     return {{}, by_heads(kept.columns(0, s_.keys()), s_.groups()), by_heads(kept.columns(s_.keys(), s_.keys()), s_.groups())};
   }
-  tensor_view<const std::int32_t, 1> set_positions(std::int64_t at) {
-    for (std::int64_t i = 0; i < s_.sequence && at != at_; ++i) positions_[i] = static_cast<std::int32_t>(at + i);
-    return at_ = at, positions_;
+  view<const std::int32_t> set_positions(std::int64_t at) {
+    for (std::int64_t i = 0; i < s_.sequence && at != at_; ++i) positions_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(at + i);
+    return at_ = at, view<const std::int32_t>{positions_.data(), s_.sequence};
   }
   attention_options rule(const context& c, std::int64_t n) const {
     return {.causal = s_.causal, .window = s_.window, .dropout = c.training ? s_.attention_dropout : 0, .stream = c.random(n)};
@@ -177,8 +177,8 @@ class attention_layer {
   layer_dropout drop_;
   norm<Device, T> norm_;
   weight_matrix<Device, T> in_, out_;
-  rotary_table<real> table_;
-  numbers<std::int32_t, 1> positions_;
+  typename Device::template rotary_table<real> table_;
+  std::vector<std::int32_t> positions_;
   std::int64_t at_ = -1;  // what positions_ begins with
 };
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include <stretto/core/random.hpp>
+#include <stretto/tensor/tensor.hpp>
 
 namespace stretto::inline v0 {
 
@@ -20,6 +21,18 @@ struct begin_key {
   std::uint32_t layer = 0;
   std::uint32_t matrix = 0;
 };
+
+/// Fills a tensor of any device with what write(first, count) puts into the CPU's memory.
+template <class T, int Rank, class Space, class Write>
+void begin_with(const tensor<T, Rank, Space>& t, Write&& write) {
+  if constexpr (Space::reachable) {
+    write(t.data(), t.size());
+  } else {
+    tensor<T, 1> here(shape<1>{{t.size()}});
+    write(here.data(), here.size());
+    Space::copy(t.data(), here.data(), t.size() * static_cast<std::int64_t>(sizeof(T)));
+  }
+}
 
 /// A normal distribution around 0.
 template <class T>
@@ -32,6 +45,11 @@ void begin_normal(T* to, std::int64_t count, const begin_key& key, double deviat
     to[i] = static_cast<T>(reach * std::cos(angle));
     if (i + 1 < count) to[i + 1] = static_cast<T>(reach * std::sin(angle));
   }
+}
+
+template <class T, int Rank, class Space>
+void begin_normal(const tensor<T, Rank, Space>& t, const begin_key& key, double deviation) {
+  begin_with(t, [&](T* first, std::int64_t count) { begin_normal(first, count, key, deviation); });
 }
 
 }  // namespace stretto::inline v0

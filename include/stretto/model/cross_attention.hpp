@@ -98,11 +98,9 @@ class cross_attention_layer {
       const std::int64_t length = source_.length(lengths, n, source_.sequence);
       const pair seen = seen_of(s.memory, n, length), d = seen_of(dmemory, n, length);
       attention_backward(q, heads_of(s.queries, n), seen.keys, seen.values, heads_of(dmixed, n), of_sample(s.lse, n), of_sample(delta, n), {}, {}, heads_of(dqueries, n), d.keys, d.values, rule(c, n));
-      for (std::int64_t i = length; i < source_.sequence; ++i)  // nobody saw these
-        Device::memory::zero(dmemory.row(n * source_.sequence + i), 2 * s_.keys() * static_cast<std::int64_t>(sizeof(T)));
+      zero_rows(q, dmemory.rows(n * source_.sequence + length, source_.sequence - length));  // nobody saw these
     }
-    Device::memory::copy(s.queries.data(), dqueries.data(), dqueries.size() * static_cast<std::int64_t>(sizeof(T)));
-    Device::memory::copy(s.memory.data(), dmemory.data(), dmemory.size() * static_cast<std::int64_t>(sizeof(T)));
+    copy_rows(q, dqueries, matrix(s.queries)), copy_rows(q, dmemory, matrix(s.memory));
     memory_.backward_input(q, s.memory, dtaken);
     queries_.backward_input(q, s.queries, dnormed);
     norm_.backward_input(q, x, dnormed, dx, dy, s.norm);

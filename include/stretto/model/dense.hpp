@@ -64,7 +64,7 @@ class dense_layer {
     if (drop_.drops(c)) dropout(q, dy, dz, drop_.mask(c)), d = dz;
     if (s_.normed) norm_.backward_input(q, s.after, d, dz, {}, s.norm), d = dz;
     activate_backward(q, s.before, d, s.before, s_.kind);
-    if (first_) Device::memory::zero(dx.data(), dx.size() * static_cast<std::int64_t>(sizeof(T)));
+    if (first_) q.zero(dx);
     else weight_.backward_input(q, s.before, dx);
   }
 

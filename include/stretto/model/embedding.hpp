@@ -8,6 +8,8 @@
 // Cost: reading a row of the table a token.
 #pragma once
 
+#include <vector>
+
 #include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
 #include <stretto/stage/model.hpp>
@@ -18,7 +20,7 @@ namespace stretto::inline v0 {
 template <class Device, class real>
 typename Device::template tensor<real, 2> begin_table(const transformer_shape& s, std::uint32_t seed, std::uint32_t table = 0) {
   typename Device::template tensor<real, 2> t({s.vocabulary, s.width});
-  begin_normal(t.data(), t.size(), {seed, 0, 2 * table}, s.deviation);
+  begin_normal(t, {seed, 0, 2 * table}, s.deviation);
   return t;
 }
 
@@ -41,8 +43,8 @@ class embedding_layer {
   /// Other tables of a model than those of its head's tokens have another number, and begin with other weights.
   embedding_layer(const transformer_shape& s, std::uint32_t seed, const typename Device::options& q, label feed = "tokens", std::uint32_t table = 0, std::uint32_t places = 0)
       : s_(s), queue_(q), drop_(s.dropout, s.sequence), feed_(feed), table_(begin_table<Device, real>(s, seed, table)), table_gradient_(table_.extents()),
-        places_({s.learned_positions ? s.positions : 0, s.width}), places_gradient_(places_.extents()), positions_({s.rows()}) {
-    begin_normal(places_.data(), places_.size(), {seed, 0, 2 * places + 1}, s.deviation / 2);
+        places_({s.learned_positions ? s.positions : 0, s.width}), places_gradient_(places_.extents()), positions_(static_cast<std::size_t>(s.rows())) {
+    begin_normal(places_, {seed, 0, 2 * places + 1}, s.deviation / 2);
     set_positions(0, s.sequence);
     if constexpr (copies) table_copy_ = numbers<T, 2>(table_.extents()), places_copy_ = numbers<T, 2>(places_.extents());
   }
@@ -58,7 +60,7 @@ class embedding_layer {
       if (!places_.empty()) cast(q, places_, places_copy_);
     }
   }
-  std::int64_t bytes() const { return (table_copy_.size() + places_copy_.size()) * static_cast<std::int64_t>(sizeof(T)) + positions_.size() * 4; }
+  std::int64_t bytes() const { return (table_copy_.size() + places_copy_.size()) * static_cast<std::int64_t>(sizeof(T)) + static_cast<std::int64_t>(positions_.size()) * 4; }
 
   void forward(context& c, const nothing&, output& x, carry& k) {
     tools& t = c.tools<tools>();
@@ -70,11 +72,11 @@ class embedding_layer {
       if constexpr (copies) return copy;
       else return whole;
     };
-    embedding(q, given, read(table_, table_copy_), x);
+    embedding(q, q.upload(given), read(table_, table_copy_), x);
     if (s_.learned_positions) {
       auto room = t.room();
       const auto p = room.template take<T, 2>(x.extents());
-      embedding(q, set_positions(at, each), read(places_, places_copy_), p);
+      embedding(q, q.upload(set_positions(at, each)), read(places_, places_copy_), p);
       add(q, x, p, x);
     }
     if (drop_.drops(c)) dropout(q, x, x, drop_.mask(c));
@@ -85,8 +87,8 @@ class embedding_layer {
     auto& q = t.queue;
     auto room = t.room();
     const auto d = drop_.left(c, q, room, tensor_view<T, 2, typename Device::memory>(dx));
-    embedding_backward(q, c.feed<std::int32_t>(feed_), d, table_gradient_);
-    if (s_.learned_positions) embedding_backward(q, set_positions(0, s_.sequence), d, places_gradient_);
+    embedding_backward(q, q.upload(c.feed<std::int32_t>(feed_)), d, table_gradient_);
+    if (s_.learned_positions) embedding_backward(q, q.upload(set_positions(0, s_.sequence)), d, places_gradient_);
   }
 
   void parameters(auto&& visit) {
@@ -99,10 +101,10 @@ class embedding_layer {
   static constexpr bool copies = !std::is_same_v<T, real>;
 
   /// Positions from `at` on, `each` for each sample.
-  tensor_view<const std::int32_t, 1> set_positions(std::int64_t at, std::int64_t each) {
-    for (std::int64_t i = 0; i < s_.samples * each && (at != at_ || each != each_); ++i) positions_[i] = static_cast<std::int32_t>(at + i % each);
+  view<const std::int32_t> set_positions(std::int64_t at, std::int64_t each) {
+    for (std::int64_t i = 0; i < s_.samples * each && (at != at_ || each != each_); ++i) positions_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(at + i % each);
     at_ = at, each_ = each;
-    return positions_.part(0, 0, s_.samples * each);
+    return {positions_.data(), s_.samples * each};
   }
 
   transformer_shape s_;
@@ -111,7 +113,7 @@ class embedding_layer {
   label feed_;
   numbers<real, 2> table_, table_gradient_, places_, places_gradient_;
   numbers<T, 2> table_copy_, places_copy_;
-  numbers<std::int32_t, 1> positions_;
+  std::vector<std::int32_t> positions_;
   std::int64_t at_ = 0, each_ = 0;  // what positions_ holds
 };
 

@@ -30,8 +30,10 @@ class feed_layer {
     if (given.count != shape_.count())
       throw error(text("stretto: feed '", name_, "' gives ", given.count, " numbers where a micro-batch has shape ", shape_.words().str(), "; give as many").str());
     const shape<2> row{{1, given.count}};
-    if constexpr (std::is_same_v<T, float>) Device::memory::copy(x.data(), given.first, given.count * static_cast<std::int64_t>(sizeof(float)));
-    else cast(c.tools<tools>().queue, tensor_view<const float, 2, typename Device::memory>(given.first, row), x.template shaped<2>(row));
+    auto& q = c.tools<tools>().queue;
+    const auto there = q.upload(given);
+    if constexpr (std::is_same_v<T, float>) q.copy(there, x);
+    else cast(q, there.template shaped<2>(row), x.template shaped<2>(row));
   }
 
  private:

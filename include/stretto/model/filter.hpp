@@ -24,7 +24,7 @@ class filter {
 
   filter(std::int64_t out, std::int64_t kernel, std::int64_t in, std::int64_t stride, const begin_key& key, double deviation)
       : value({out, kernel, kernel, in}), gradient(value.extents()), how_{.stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}} {
-    begin_normal(value.data(), value.size(), key, deviation);
+    begin_normal(value, key, deviation);
     if constexpr (copies) copy_ = numbers<T>(value.extents());
   }
 

@@ -26,7 +26,7 @@ class head_layer {
  public:
   using real = computes_in<T>;
   using input = typename Device::template tensor<T, 2>;
-  using output = double;
+  using output = typename Device::sum;
   using tools = typename Device::tools;
   template <class U, int Rank>
   using numbers = typename Device::template tensor<U, Rank>;
@@ -65,21 +65,20 @@ class head_layer {
   }
   std::int64_t bytes() const { return norm_.bytes() + table_.bytes(); }
 
-  void forward(context& c, const input& x, double& sum, saved& s) {
+  void forward(context& c, const input& x, output& sum, saved& s) {
     auto& q = c.tools<tools>().queue;
     s.reshape(x.rows());
     norm_.forward(q, x, s.normed, s.norm);
     table_.forward(q, s.normed, s.logits);
-    if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, s.logits);
-    const auto wanted = labels(c, x.rows());
-    sum = wanted.empty() ? 0 : static_cast<double>(cross_entropy(q, s.logits, wanted, s.loss, s.lse, loss_).loss);
+    if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, q.download(tensor_view<const T, 2, typename Device::memory>(s.logits)));
+    cross_entropy_total(q, s.logits, q.upload(labels(c, x.rows())), s.loss, s.lse, sum, losses_for(q, loss_));
   }
   void backward_input(context& c, const input& x, const double& g, input& dx, saved& s) {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
-    cross_entropy_backward(q, s.logits, labels(c, s_.rows()), s.lse, static_cast<real>(g), s.logits, loss_);
+    cross_entropy_backward(q, s.logits, q.upload(labels(c, s_.rows())), s.lse, static_cast<real>(g), s.logits, losses_for(q, loss_));
     table_.backward_input(q, s.logits, dnormed);
     norm_.backward_input(q, x, dnormed, dx, {}, s.norm);
   }
@@ -96,7 +95,7 @@ class head_layer {
   }
 
  private:
-  tensor_view<const std::int32_t, 1> labels(const context& c, std::int64_t rows) const {
+  view<const std::int32_t> labels(const context& c, std::int64_t rows) const {
     const auto given = c.feed<std::int32_t>("labels");
     if (given.count != rows && (c.training || given.count != 0))
       throw error(text("stretto: feed 'labels' gives ", given.count, " labels where a micro-batch has ", s_.samples, " samples of ", rows / s_.samples, "; give as many").str());

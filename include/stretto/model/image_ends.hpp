@@ -37,7 +37,7 @@ class stem_layer {
     auto room = t.room();
     weight_.forward(t.queue, x, y, room.template take<T, 1>({weight_.room(from_)}));
   }
-  void backward_input(context&, const input&, const output&, input& dx) { Device::memory::zero(dx.data(), dx.size() * static_cast<std::int64_t>(sizeof(T))); }
+  void backward_input(context& c, const input&, const output&, input& dx) { c.tools<tools>().queue.zero(dx); }
   void backward_weight(context& c, const input& x, const output& dy) {
     tools& t = c.tools<tools>();
     auto room = t.room();

@@ -45,7 +45,7 @@ class norm {
   }
   /// dx = what goes back through the norm, + `around`, the gradient of the stream that goes around the layer.
   void backward_input(queue& q, reads_matrix x, reads_matrix dy, const matrix& dx, reads_matrix around, saved& s) const {
-    for (reals<1>* part : {&s.weight_part, &s.bias_part}) Device::memory::zero(part->data(), part->size() * static_cast<std::int64_t>(sizeof(real)));
+    for (reals<1>* part : {&s.weight_part, &s.bias_part}) q.zero(*part);
     if (kind_ == norm_kind::layer) {
       layer_norm_backward_weight(q, x, s.mean, s.inverse, dy, s.weight_part, s.bias_part);
       layer_norm_backward_input(q, x, weight.read(), s.mean, s.inverse, dy, dx, {.residual_gradient = around});

@@ -27,7 +27,7 @@ class weight_vector {
 
   weight_vector() = default;
   explicit weight_vector(std::int64_t count, double begin = 0) : value({count}), gradient({count}) {
-    for (real& v : value) v = static_cast<real>(begin);
+    begin_with(value, [&](real* first, std::int64_t n) { for (std::int64_t i = 0; i < n; ++i) first[i] = static_cast<real>(begin); });
     if constexpr (copies) copy_ = numbers<T>({count});
   }
 
@@ -66,7 +66,7 @@ class weight_matrix {
 
   weight_matrix(std::int64_t out, std::int64_t in, bool has_bias, const begin_key& key, double deviation)
       : value({out, in}), gradient({out, in}), bias(has_bias ? out : 0) {
-    begin_normal(value.data(), value.size(), key, deviation);
+    begin_normal(value, key, deviation);
   }
 
   std::int64_t out() const { return value.rows(); }

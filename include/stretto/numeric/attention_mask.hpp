@@ -21,16 +21,19 @@
 
 namespace stretto::inline v0 {
 
-/// Positions and documents of tokens, in 32 bits each.
-struct token_places {
-  tensor_view<const std::int32_t, 1> positions = {};  ///< of each token; none: offset, offset + step, …
+/// Positions and documents of tokens, in 32 bits each, in a device's memory.
+template <class Space = host_memory>
+struct token_places_in {
+  tensor_view<const std::int32_t, 1, Space> positions = {};  ///< of each token; none: offset, offset + step, …
   std::int64_t offset = 0;
   std::int64_t step = 1;
-  tensor_view<const std::int32_t, 1> documents = {};  ///< of each token; none: all are in document 0
+  tensor_view<const std::int32_t, 1, Space> documents = {};  ///< of each token; none: all are in document 0
 
   constexpr std::int64_t position(std::int64_t i) const { return positions.data() != nullptr ? positions[i] : offset + i * step; }
   constexpr std::int32_t document(std::int64_t i) const { return documents.data() != nullptr ? documents[i] : 0; }
 };
+/// The CPU's.
+using token_places = token_places_in<>;
 
 struct attention_options {
   bool causal = true;

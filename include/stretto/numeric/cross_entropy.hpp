@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <limits>
 
+#include <stretto/numeric/row_checks.hpp>
 #include <stretto/tensor/view.hpp>
 
 namespace stretto::inline v0 {
@@ -26,13 +27,15 @@ struct vocabulary_shard {
   std::int64_t whole = 0;  ///< size of the vocabulary; 0: the matrix has all
 };
 
-struct cross_entropy_options {
+/// Space: the memory that weights are in.
+template <class Space>
+struct cross_entropy_options_in {
   std::int32_t ignore = -100;               ///< label of rows that don't count
   std::int64_t vocabulary = 0;              ///< columns that aren't padding; 0: all
   double label_smoothing = 0;
   double z_loss = 0;
   double soft_cap = 0;                      ///< 0: none
-  tensor_view<const float, 1> weights = {};  ///< one a row; {}: all 1
+  tensor_view<const float, 1, Space> weights = {};  ///< one a row; {}: all 1
   bool count_right = false;                 ///< count rows whose largest logit, of equals the first, is that of the label; what is no number is none
   vocabulary_shard shard = {};              ///< for cross_entropy_shard and cross_entropy_backward
 
@@ -42,7 +45,14 @@ struct cross_entropy_options {
     const std::int64_t all = labels(columns);
     return shard.first >= all ? 0 : shard.first <= all - columns ? columns : all - shard.first;
   }
+  /// The same with weights in another memory, or none.
+  template <class Other>
+  constexpr cross_entropy_options_in<Other> with(const tensor_view<const float, 1, Other>& others) const {
+    return {ignore, vocabulary, label_smoothing, z_loss, soft_cap, others, count_right, shard};
+  }
 };
+/// The CPU's.
+using cross_entropy_options = cross_entropy_options_in<host_memory>;
 
 /// Sums over rows that count, in double, in the order of rows.
 struct cross_entropy_sum {
@@ -53,6 +63,23 @@ struct cross_entropy_sum {
 };
 
 namespace detail {
+
+/// Throws where shapes don't go together. Labels themselves aren't looked at.
+template <class Space>
+void check_cross_entropy(const char* operation, std::int64_t rows, std::int64_t columns, const tensor_view<const std::int32_t, 1, Space>& labels,
+                         const cross_entropy_options_in<Space>& o) {
+  check_run(operation, "labels", labels, rows, "row");
+  check_run(operation, "weights", o.weights, rows, "row", true);
+  if (o.shard.first < 0 || o.shard.first > 2147483647 || o.shard.whole < 0 || (o.shard.whole == 0 && o.shard.first != 0))
+    throw error(text("stretto: ", operation, " was given a shard from ", o.shard.first, " on of a vocabulary of ", o.shard.whole,
+                     "; give first from 0 to 2147483647, and the size of the vocabulary as whole").str());
+  if (o.shard.whole == 0 && o.vocabulary > columns)
+    throw error(text("stretto: ", operation, " of ", columns, " columns can't have a vocabulary of ", o.vocabulary, "; give at most as many, or the shard that the columns are").str());
+}
+inline void check_whole_vocabulary(std::int64_t shard_first, std::int64_t shard_whole) {
+  if (shard_whole != 0)
+    throw error(text("stretto: cross_entropy needs the whole vocabulary, and was given a shard from ", shard_first, " on; use cross_entropy_shard").str());
+}
 
 /// The loss of a row from l, c[label] and the mean of c.
 template <class number>

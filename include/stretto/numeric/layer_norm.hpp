@@ -21,9 +21,9 @@ struct layer_norm_options {
   double epsilon = 1e-5;
 };
 
-template <class T>
+template <class T, class Space = host_memory>
 struct layer_norm_backward_options {
-  tensor_view<const T, 2> residual_gradient = {};  ///< of the stream that the norm reads; added to dx
+  tensor_view<const T, 2, Space> residual_gradient = {};  ///< of the stream that the norm reads; added to dx
 };
 
 namespace reference {

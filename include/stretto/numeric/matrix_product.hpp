@@ -26,7 +26,7 @@ transposed_matrix<std::remove_const_t<T>, Space> transposed(const tensor_view<T,
 }
 
 /// How a product reads a matrix: as it stands, or transposed.
-template <class T>
+template <class T, class Space = host_memory>
 struct product_operand {
   using element = T;
   const T* data = nullptr;
@@ -34,17 +34,46 @@ struct product_operand {
   std::int64_t rows = 0, columns = 0;  ///< as it is read
   bool transposed = false;
 
-  T operator()(std::int64_t i, std::int64_t j) const { return transposed ? data[j * gap + i] : data[i * gap + j]; }
+  T operator()(std::int64_t i, std::int64_t j) const {
+    static_assert(Space::reachable, "stretto: these numbers aren't in the CPU's memory; copy them there first");
+    return transposed ? data[j * gap + i] : data[i * gap + j];
+  }
 };
 
-template <class T>
-product_operand<std::remove_const_t<T>> operand_of(const tensor_view<T, 2>& m) {
+template <class T, class Space>
+product_operand<std::remove_const_t<T>, Space> operand_of(const tensor_view<T, 2, Space>& m) {
   return {m.data(), m.stride(0), m.rows(), m.columns(), false};
 }
-template <class T>
-product_operand<T> operand_of(const transposed_matrix<T>& m) {
+template <class T, class Space>
+product_operand<T, Space> operand_of(const transposed_matrix<T, Space>& m) {
   return {m.of.data(), m.of.stride(0), m.of.columns(), m.of.rows(), true};
 }
+
+namespace detail {
+
+/// Throws where shapes don't go together. Options: a device's product_options.
+template <class T, class Space, class C, class Options>
+void check_product(const product_operand<T, Space>& a, const product_operand<T, Space>& b, const tensor_view<C, 2, Space>& c, const Options& o) {
+  if (a.columns != b.rows || c.rows() != a.rows || c.columns() != b.columns)
+    throw error(text("stretto: a matrix of ", a.rows, " by ", a.columns, " times one of ", b.rows, " by ", b.columns, " doesn't give one of ", c.rows(), " by ", c.columns(),
+                     "; correct the shapes, or transpose one").str());
+  if (o.bias.data() != nullptr && o.bias.size() != c.columns())
+    throw error(text("stretto: a product of ", c.columns(), " columns can't have a bias of ", o.bias.size(), "; give one number a column").str());
+  const auto fits = [&](const auto& m) { return m.data() == nullptr || m.extents() == c.extents(); };
+  if (!fits(o.residual) || !fits(o.before))
+    throw error(text("stretto: a product of ", c.rows(), " by ", c.columns(), " takes a residual, and gives what stands before the activation, of the same shape; correct them").str());
+}
+
+/// Whether two views may share numbers.
+template <class T, class C, class Space>
+bool overlap(const tensor_view<T, 2, Space>& a, const tensor_view<C, 2, Space>& b) {
+  if (a.data() == nullptr || a.empty() || b.empty()) return false;
+  const C* const a_end = a.row(a.rows() - 1) + a.columns();
+  const C* const b_end = b.row(b.rows() - 1) + b.columns();
+  return a.data() < b_end && b.data() < a_end;
+}
+
+}  // namespace detail
 
 namespace reference {
 

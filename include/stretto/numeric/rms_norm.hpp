@@ -22,10 +22,10 @@ struct rms_norm_options {
   double weight_offset = 0;  ///< 1: weights are stored as w - 1
 };
 
-template <class T>
+template <class T, class Space = host_memory>
 struct rms_norm_backward_options {
   double weight_offset = 0;
-  tensor_view<const T, 2> residual_gradient = {};  ///< of the stream that the norm reads; added to dx
+  tensor_view<const T, 2, Space> residual_gradient = {};  ///< of the stream that the norm reads; added to dx
 };
 
 namespace reference {

@@ -175,15 +175,15 @@ void begin_alike(Transport& t, const parameter_board& board, const std::vector<s
   }
   if (most == 0) return;
   const auto bytes = [&](int i) { return static_cast<std::size_t>(board.what(i).count) * (board.what(i).type == number_type::float32 ? 4 : 8); };
-  const auto value = [&](int i) { return own[static_cast<std::size_t>(board.what(i).rank)][static_cast<std::size_t>(board.what(i).index)].value; };
+  const auto of = [&](int i) -> const parameter& { return own[static_cast<std::size_t>(board.what(i).rank)][static_cast<std::size_t>(board.what(i).index)]; };
   const told<Transport> g(t, label(text("values ", number).str()), most, [&](int r, unsigned char* to) {
     for (int i = 0; i < board.count(); ++i)
-      if (board.is_tied(i) && board.what(i).rank == r) std::memcpy(to + at[static_cast<std::size_t>(i)], value(i), bytes(i));
+      if (board.is_tied(i) && board.what(i).rank == r) of(i).copy(to + at[static_cast<std::size_t>(i)], of(i).value, static_cast<std::int64_t>(bytes(i)));
   }, say);
   for (int i = 0; i < board.count(); ++i) {
     const int first = board.first_use(i);
     if (!board.is_tied(i) || first == i || !t.local(board.what(i).rank)) continue;
-    std::memcpy(value(i), g.by(board.what(first).rank) + at[static_cast<std::size_t>(first)], bytes(i));
+    of(i).copy(of(i).value, g.by(board.what(first).rank) + at[static_cast<std::size_t>(first)], static_cast<std::int64_t>(bytes(i)));
   }
 }
 

@@ -79,9 +79,21 @@ struct object_source {
   const object_row& what() const { return gradient ? (given ? row->given_gradient : row->gradient) : (given ? row->given : row->output); }
 };
 
+/// Pinned numbers by rank, where ranks are streams.
+template <class Transport>
+struct lane_numbers {
+  explicit lane_numbers(int) {}
+};
+template <class Transport>
+  requires has_lanes<Transport>
+struct lane_numbers<Transport> {
+  explicit lane_numbers(int ranks) : of(static_cast<std::size_t>(ranks)) {}
+  std::vector<typename Transport::template pinned<double>> of;
+};
+
 template <class Transport>
 struct binding {
-  binding(Transport& t, const plan_view& order, const run_passes& passes, const model_links& links, bool keeps) : transport(t), keeps_carry(keeps) {
+  binding(Transport& t, const plan_view& order, const run_passes& passes, const model_links& links, bool keeps) : transport(t), keeps_carry(keeps), lane_losses(order.ranks) {
     added = make_runnable(order, passes);
     if (order.lowered) {
       if (!passes.skips.empty()) throw error("stretto: the model has skip connections, and this plan holds its messages already; give the order that it came from");
@@ -233,6 +245,16 @@ struct binding {
     if (!is_finite(norm) || norm > rule.most_norm) return false;
     return rule.most_loss < std::numeric_limits<double>::infinity() ? loss_of(step) <= rule.most_loss : true;
   }
+  /// Where a device's sums of the last layer are copied to, by box; and what has come, when the rank's stream is settled.
+  double* loss_of_box(int rank, std::int64_t box) {
+    auto& mine = lane_losses.of[static_cast<std::size_t>(rank)];
+    if (mine.size() == 0) mine = std::remove_reference_t<decltype(mine)>(boxes);
+    return mine.data() + box;
+  }
+  void read_losses(int rank, double* to) const {
+    const auto& mine = lane_losses.of[static_cast<std::size_t>(rank)];
+    for (std::int64_t i = 0; i < mine.size(); ++i) to[i] = mine.read(i);
+  }
   double norm_of(int rank, std::int64_t step) const { return rooms[static_cast<std::size_t>(rank)].norms[step % kept_steps]; }
   double* segment(int rank, std::int64_t step) { return static_cast<double*>(transport.segment(*board, rank, step)); }
   const double* seen(int rank, std::int64_t step) const { return static_cast<const double*>(transport.from(*board, rank, step)); }
@@ -274,6 +296,7 @@ struct binding {
   program work;
   flow tables;
   bool trains = true, keeps_carry = false;
+  [[no_unique_address]] lane_numbers<Transport> lane_losses;
   std::int64_t boxes = 0, first_channel = 0;
   std::vector<rank_room> rooms;  // by rank
   std::vector<typename Transport::channel*> channels;

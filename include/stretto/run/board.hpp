@@ -115,6 +115,10 @@ class parameter_board {
   const parameter_card& what(int i) const { return rows_[static_cast<std::size_t>(i)].what; }
   int count() const { return static_cast<int>(rows_.size()); }
 
+  /// Where a row's squares stand in its rank's segment, and its gradient in the other one, in bytes; -1: it isn't tied.
+  std::int64_t square_of(int i) const { return rows_[static_cast<std::size_t>(i)].square; }
+  std::int64_t share_of(int i) const { return rows_[static_cast<std::size_t>(i)].share; }
+
   /// Notes what a rank knows of a parameter; `segment` begins behind the losses, `shares` is that of tied gradients.
   void note(int i, const parameter& p, double* segment, unsigned char* shares) const {
     const row& r = rows_[static_cast<std::size_t>(i)];

@@ -165,9 +165,14 @@ class crew {
   void finish() {
     must_be_free();
     wait_for(asked());
+    settle();
   }
   void wait_for(std::int64_t steps) {
     watched([&] { wait_here(steps); });
+  }
+  /// And what they have put on streams.
+  void settle() {
+    if constexpr (has_lanes<Transport>) each_local([this](int r, rank_state&) { t_.settle(r); });
   }
   bool all_here() const {
     for (int r = 0; r < t_.ranks(); ++r)

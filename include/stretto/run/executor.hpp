@@ -18,7 +18,7 @@
 #include <stretto/plan/diagnose.hpp>
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
-#include <stretto/run/rank_parameters.hpp>
+#include <stretto/run/rank_update.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/run/ranges.hpp>
 #include <stretto/stage/context.hpp>
@@ -29,19 +29,19 @@ template <class Transport, class Optimizer>
 class executor {
  public:
   executor(Transport& t, rank_record& record, const parameter_board& board, std::vector<bound_stage>& stages)
-      : t_(t), record_(record), rank_(record.rank), board_(board), stages_(stages) {
+      : t_(t), record_(record), rank_(record.rank), board_(board), stages_(stages), updates_(t, board, record.rank) {
+    const void* lane = nullptr;
+    if constexpr (has_lanes<Transport>) lane = t.lane(rank_);
     for (bound_stage& s : stages_)
-      for (std::size_t k = 0; k < s.layers.size(); ++k) tools_.take_in(*s.rows[k], s.layers[k]);
+      for (std::size_t k = 0; k < s.layers.size(); ++k) {
+        if (s.rows[k]->lend != nullptr && lane == nullptr)
+          throw error(text("stretto: layer ", s.first_layer + static_cast<int>(k), " works on streams of a device, and the transport has none; make the pipeline over cuda_streams").str(), {.rank = rank_, .layer = s.first_layer + static_cast<int>(k)});
+        tools_.take_in(*s.rows[k], s.layers[k], lane);
+      }
   }
-
-  std::vector<local_parameter> parameters;
 
   /// Takes a parameter of this rank, with room for what the optimizer keeps of it.
-  const parameter& own(const parameter& one, int row) {
-    static_assert(Optimizer::states <= 4, "stretto: an optimizer keeps at most 4 numbers beside a parameter's; keep fewer");
-    parameters.push_back(local_parameter::of(one, rank_, row, Optimizer::states));
-    return parameters.back().what;
-  }
+  const parameter& own(const parameter& one, int row) { return updates_.own(one, row); }
 
   /// Layers are told that their weights have changed before the next run. Any thread may say so.
   void weights_changed() { stale_.store(true, std::memory_order_relaxed); }
@@ -58,7 +58,7 @@ class executor {
     if (times_ != nullptr) notes.begun[kept] = last_ = (std::max)(clock_now(), last_ + 1);  // later than all that the row holds
     record_.index = q.index, record_.entry = -1;
     record_.order.store(&b.record, std::memory_order_release);
-    if (q.clears && b.trains) clear();
+    if (q.clears && b.trains) updates_.clear(optimizer);
     if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
     if (times_ != nullptr) last_ = clock_now();
     bool published = false;
@@ -227,7 +227,7 @@ class executor {
       in_layers_ = false;
       record_.layer = 0;
       if (serves != nullptr) serves->end(serves->with, w.what.stage, number, empty);
-      if (forward && empty == 0 && room_->bound[static_cast<std::size_t>(w.stage)]->ends) run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
+      if (forward && empty == 0 && room_->bound[static_cast<std::size_t>(w.stage)]->ends) note_loss(stage, w);
       each(w.puts, [&](const flow_port& p) {
         void* const made = room_->out[static_cast<std::size_t>(p.place)];
         const channel_plan& to = run_->tables.channels[static_cast<std::size_t>(p.channel)];
@@ -239,6 +239,13 @@ class executor {
       times_[w.entry].start = last_;
     }
     each(w.values_back, [&](const flow_port& p) { t_.give_back(channel(p.channel), const_cast<void*>(stage.slot(w.slot).in[static_cast<std::size_t>(p.place)])); });
+  }
+
+  void note_loss(const stage_run& stage, const work_item& w) {
+    if constexpr (has_lanes<Transport>) {
+      if (stage.loses_later()) return stage.loss_later(w.workspace, run_->loss_of_box(rank_, w.box), t_.lane(rank_));
+    }
+    run_->segment(rank_, q_->index)[w.box + run_->head] = stage.loss(w.workspace);
   }
 
   /// Waits for the next item, however long that takes. Not inlined, so that steps without a stream keep their loop small.
@@ -274,21 +281,12 @@ class executor {
       }
   }
 
-  void clear() {
-    for (local_parameter& p : parameters) {
-      if (p.what.gradient == nullptr) continue;
-      if (p.what.type == number_type::float32) zero(static_cast<float*>(p.what.gradient), p.what.count);
-      else zero(static_cast<double*>(p.what.gradient), p.what.count);
-    }
-  }
-
-  template <class T>
-  static void zero(T* values, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
-  }
-
   void publish() {
     double* const head = run_->segment(rank_, q_->index);
+    if constexpr (has_lanes<Transport>) {
+      t_.settle(rank_);  // the one wait of a step: all passes have been put on the stream
+      run_->read_losses(rank_, head + run_->head);
+    }
     head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 4 * q_->round + (q_->updates ? 1 : 0) + (q_->begins ? 2 : 0);
     head[3] = q_->rule.loss_scale, head[4] = q_->rule.most_norm, head[5] = q_->rule.most_loss;
     t_.publish(*run_->board, rank_, q_->index);
@@ -297,7 +295,7 @@ class executor {
   void add_up() {
     double* const segment = run_->segment(rank_, q_->index) + run_->head + run_->boxes;
     auto* const shares = run_->ties == nullptr ? nullptr : static_cast<unsigned char*>(t_.segment(*run_->ties, rank_, room_->updates));
-    for (const local_parameter& p : parameters) board_.note(p.row, p.what, segment, shares);
+    updates_.tell(*optimizer_, segment, shares);
     publish();
     if (run_->ties != nullptr) t_.publish(*run_->ties, rank_, room_->updates);
   }
@@ -319,11 +317,7 @@ class executor {
       }
     }
     if (times_ != nullptr) times_[entry].start = last_ = clock_now();
-    for (local_parameter& p : parameters) {
-      if (p.what.gradient == nullptr || !taken) continue;
-      if (p.what.type == number_type::float32) step_of(p, p.narrow, static_cast<float*>(p.what.gradient), scale);
-      else step_of(p, p.wide, static_cast<double*>(p.what.gradient), scale);
-    }
+    if (taken) updates_.apply(*optimizer_, shares_of(), scale, q_->step + 1 - how_->skipped - skipped_);  // skipped steps don't count
     ++room_->updates;
     if (taken) tell_layers();
     else ++skipped_;
@@ -334,20 +328,6 @@ class executor {
     return [this](int rank) { return static_cast<const unsigned char*>(t_.from(*run_->ties, rank, room_->updates)); };
   }
 
-  template <class T>
-  void step_of(local_parameter& p, std::vector<tensor<T, 1>>& state, T* gradients, double scale) {
-    if (board_.is_tied(p.row))
-      board_.tied_sums(board_.first_use(p.row), shares_of(), [&](std::int64_t first, const double* sums, std::int64_t n) {
-        for (std::int64_t k = 0; k < n; ++k) gradients[first + k] = static_cast<T>(sums[k]);
-      });
-    T* states[Optimizer::states > 0 ? Optimizer::states : 1] = {};
-    for (std::size_t k = 0; k < state.size(); ++k) states[k] = state[k].data();
-    const auto values = static_cast<T*>(p.what.value);
-    const std::int64_t update = q_->step + 1 - how_->skipped - skipped_;  // skipped steps don't count
-    if constexpr (requires { (*optimizer_)(values, gradients, states, p.what.count, scale, update, p.what); }) (*optimizer_)(values, gradients, states, p.what.count, scale, update, p.what);
-    else (*optimizer_)(values, gradients, states, p.what.count, scale, update);
-  }
-
   Transport& t_;
   rank_record& record_;
   int rank_;
@@ -356,6 +336,7 @@ class executor {
   const parameter_board& board_;
   std::vector<bound_stage>& stages_;
   rank_tools tools_;
+  rank_update<Transport, Optimizer> updates_;
   std::atomic<bool> stale_ = true;
   const Optimizer* optimizer_ = nullptr;
   binding<Transport>* run_ = nullptr;

@@ -2,7 +2,7 @@
 //
 // What a rank has of its parameters, and how all of its steps are run.
 //
-//     local_parameter::of(one, rank, row, 2)      a parameter, its row on the board, two runs of numbers for the optimizer
+//     local_parameter<>::of(one, rank, row, 2)      a parameter, its row on the board, two runs of numbers for the optimizer
 // Cost: the optimizer's numbers, in memory.
 #pragma once
 
@@ -24,11 +24,12 @@ inline error asked_otherwise(int rank, std::int64_t step) {
 }
 
 /// A parameter of a local rank, its row on the board and the optimizer's numbers beside it.
+template <class Space = host_memory>
 struct local_parameter {
   parameter what;
   int row = 0;
-  std::vector<tensor<float, 1>> narrow;
-  std::vector<tensor<double, 1>> wide;
+  std::vector<tensor<float, 1, Space>> narrow;
+  std::vector<tensor<double, 1, Space>> wide;
 
   static local_parameter of(const parameter& one, int rank, int row, int states) {
     local_parameter p;

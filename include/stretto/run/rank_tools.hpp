@@ -22,8 +22,9 @@ class rank_tools {
     for (std::size_t i = 0; i < all_.size(); ++i) rows_[i]->drop(all_[i].object);
   }
 
-  /// Lets a layer reserve what it needs of its tools, which are made where there are none of their type yet.
-  void take_in(const layer_row& row, void* layer) {
+  /// Lets a layer reserve what it needs of its tools, which are made where there are none of their type yet, and lent the rank's
+  /// stream where they work on one.
+  void take_in(const layer_row& row, void* layer, const void* lane = nullptr) {
     if (row.tools.empty) return;
     std::size_t i = 0;
     while (i < rows_.size() && !rows_[i]->is(row.tools)) ++i;
@@ -31,6 +32,7 @@ class rank_tools {
       all_.reserve(i + 1), rows_.reserve(i + 1);
       all_.push_back({row.tools.type, row.tools.make(layer)});
       rows_.push_back(&row.tools);
+      if (row.lend != nullptr && lane != nullptr) row.lend(all_[i].object, lane);
     }
     if (row.reserve != nullptr) row.reserve(layer, all_[i].object);
   }

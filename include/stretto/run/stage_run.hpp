@@ -104,6 +104,9 @@ class stage_run {
     }
   }
 
+  /// Whether the last layer's sum is on a device.
+  bool loses_later() const { return s.rows.back()->loss_later != nullptr; }
+  void loss_later(int workspace, double* to, const void* lane) const { s.rows.back()->loss_later(workspaces_[static_cast<std::size_t>(workspace)].outputs.back(), to, lane); }
   double loss(int workspace) const { return s.rows.back()->loss(workspaces_[static_cast<std::size_t>(workspace)].outputs.back()); }
 
   /// `out`: where the gradients that leave the stage go, by place; null where one isn't wanted.

@@ -56,9 +56,11 @@ struct layer_row {
   void (*parameters)(void* layer, parameter_list&);
   object_row tools;                                    ///< what a rank has one of
   void (*reserve)(void* layer, void* tools);           ///< null where it asks for nothing
+  void (*lend)(void* tools, const void* lane);         ///< gives tools the stream that they work on; null where they work on none
   void (*weights_changed)(void* layer, context&);      ///< null where it makes nothing of weights
   std::int64_t (*own_bytes)(const void* layer);        ///< besides parameters
   double (*loss)(const void* output);             ///< of the last layer: its sum
+  void (*loss_later)(const void* output, double* to, const void* lane);  ///< where that is on a device: copies it, in the order of a stream; else null
   void (*seed)(void* gradient, double value);     ///< sets its gradient
 };
 
@@ -180,6 +182,10 @@ struct row_maker {
   static void reserve(void* l, void* tools) {
     if constexpr (t::reserves) static_cast<L*>(l)->reserve(*static_cast<typename t::tools*>(tools));
   }
+  static void lend(void* tools, const void* lane) {
+    if constexpr (lends) static_cast<typename t::tools*>(tools)->use_lane(lane);
+  }
+  static constexpr bool lends = requires(typename t::tools& tools, const void* lane) { tools.use_lane(lane); };
   static void weights_changed(void* l, context& c) {
     if constexpr (t::follows_weights) static_cast<L*>(l)->weights_changed(c);
   }
@@ -222,8 +228,13 @@ struct row_maker {
     if constexpr (std::is_floating_point_v<last>) return static_cast<double>(*static_cast<const last*>(o));
     else return 0;
   }
+  static constexpr bool loses_later = requires(const last& sum, double* to, const void* lane) { sum.copy_to(to, lane); };
+  static void loss_later(const void* o, double* to, const void* lane) {
+    if constexpr (loses_later) static_cast<const last*>(o)->copy_to(to, lane);
+  }
   static void seed(void* g, double value) {
-    if constexpr (std::is_floating_point_v<last>) *static_cast<last*>(g) = static_cast<last>(value);
+    if constexpr (loses_later) *static_cast<double*>(g) = value;
+    else if constexpr (std::is_floating_point_v<last>) *static_cast<last*>(g) = static_cast<last>(value);
   }
 
   template <class T, bool Sent>
@@ -264,9 +275,11 @@ inline constexpr layer_row row_of = {
     .parameters = detail::row_maker<L>::parameters,
     .tools = detail::row_maker<L>::template made_by<typename layer_traits<L>::tools, false>(detail::row_maker<L>::make_tools),
     .reserve = layer_traits<L>::has_tools && layer_traits<L>::reserves ? detail::row_maker<L>::reserve : nullptr,
+    .lend = detail::row_maker<L>::lends ? detail::row_maker<L>::lend : nullptr,
     .weights_changed = layer_traits<L>::follows_weights ? detail::row_maker<L>::weights_changed : nullptr,
     .own_bytes = detail::row_maker<L>::own_bytes,
     .loss = detail::row_maker<L>::loss,
+    .loss_later = detail::row_maker<L>::loses_later ? detail::row_maker<L>::loss_later : nullptr,
     .seed = detail::row_maker<L>::seed,
 };
 

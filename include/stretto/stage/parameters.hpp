@@ -16,6 +16,7 @@
 #include <stretto/core/array.hpp>
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
+#include <stretto/tensor/memory.hpp>
 
 namespace stretto::inline v0 {
 
@@ -36,6 +37,8 @@ struct parameter {
   std::int64_t count = 0;
   void* value = nullptr;
   void* gradient = nullptr;  ///< null where it is frozen
+  bool reachable = true;     ///< whether the CPU may read and write it
+  void (*copy)(void* to, const void* from, std::int64_t bytes) = nullptr;  ///< to and from the CPU's memory, when no step is under way
   bool one_dimensional = false;    ///< a tensor of one dimension, a bias or the scale of a norm: it often isn't to decay
   void* states[4] = {};            ///< of a pipeline: runs as long, which the optimizer keeps beside it; null behind the last
   bool partial = false;            ///< of a pipeline: others of the model's parameters are in other processes
@@ -79,6 +82,8 @@ class parameter_list {
     p.type = std::is_same_v<number, float> ? number_type::float32 : number_type::float64;
     p.count = static_cast<std::int64_t>(value.size());
     p.value = value.data();
+    if constexpr (requires { V::space::reachable; }) p.reachable = V::space::reachable, p.copy = V::space::copy;
+    else p.copy = host_memory::copy;
     if constexpr (requires { V::rank; }) p.one_dimensional = V::rank == 1;
     if (gradient != nullptr) {
       if (static_cast<std::int64_t>(gradient->size()) != p.count)

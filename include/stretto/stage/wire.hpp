@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What the library asks of a type that crosses a boundary between layers, and so perhaps a wire between ranks:
-// wire_traits<T>. Numbers, arrays of them, values<T>, tensors of the CPU, and tuples of such have theirs here; for a type of your own,
-// specialise it.
+// wire_traits<T>. Numbers, arrays of them, values<T>, tensors, and tuples of such have theirs here; for a type of your own,
+// specialise it, or give it a member `wire` that is one.
 //
 //     using gradient              the type of its gradient; nothing where it has none: integers, masks
 //     gradient_like(value)        a gradient that fits `value` in its largest shape
@@ -66,6 +66,11 @@ struct wire_traits {
   }
 };
 
+/// A type may bring its traits along.
+template <class T>
+  requires requires { typename T::wire; }
+struct wire_traits<T> : T::wire {};
+
 template <>
 struct wire_traits<nothing> {
   using gradient = nothing;
@@ -100,35 +105,37 @@ struct wire_traits<values<T>> {
   }
 };
 
-template <class T, int Rank>
-struct wire_traits<tensor<T, Rank>> {
-  using gradient = std::conditional_t<real_element<T>, tensor<T, Rank>, nothing>;
+template <class T, int Rank, class Space>
+struct wire_traits<tensor<T, Rank, Space>> {
+  using gradient = std::conditional_t<real_element<T>, tensor<T, Rank, Space>, nothing>;
 
-  static gradient gradient_like(const tensor<T, Rank>& value) {
+  static gradient gradient_like(const tensor<T, Rank, Space>& value) {
     if constexpr (real_element<T>) {
       shape<Rank> largest{};
       for (std::int64_t& e : largest.extent) e = 1;
       largest.extent[0] = value.room();
-      tensor<T, Rank> g(largest);
+      tensor<T, Rank, Space> g(largest);
       g.reshape(value.extents());
       return g;
     } else {
       return nothing{};
     }
   }
-  static std::int64_t bytes(const tensor<T, Rank>& value) { return value.size() * static_cast<std::int64_t>(sizeof(T)); }
-  static void assign(tensor<T, Rank>& to, const tensor<T, Rank>& value) {
+  static std::int64_t bytes(const tensor<T, Rank, Space>& value) { return value.size() * static_cast<std::int64_t>(sizeof(T)); }
+  static void assign(tensor<T, Rank, Space>& to, const tensor<T, Rank, Space>& value)
+    requires(Space::reachable)
+  {
     to.reshape(value.extents());
     for (std::int64_t i = 0; i < value.size(); ++i) to.data()[i] = value.data()[i];
   }
-  static void cross(crossing& w, tensor<T, Rank>& value) {
+  static void cross(crossing& w, tensor<T, Rank, Space>& value) {
     shape<Rank> extents = value.extents();
     for (std::int64_t& e : extents.extent) w.number(e);
     value.reshape(extents);
     w.run(value.data(), value.size() * static_cast<std::int64_t>(sizeof(T)));
   }
-  static void add(tensor<T, Rank>& to, const tensor<T, Rank>& more)
-    requires real_element<T>
+  static void add(tensor<T, Rank, Space>& to, const tensor<T, Rank, Space>& more)
+    requires(real_element<T> && Space::reachable)
   {
     if (to.extents() != more.extents())
       throw error(text("stretto: gradients of shape ", to.extents().words().str(), " and of ", more.extents().words().str(), " can't be added; reshape each to the shape of the value it belongs to").str());
@@ -182,8 +189,8 @@ template <class T>
 inline constexpr bool fixed_size = true;
 template <class T>
 inline constexpr bool fixed_size<values<T>> = false;
-template <class T, int Rank>
-inline constexpr bool fixed_size<tensor<T, Rank>> = false;
+template <class T, int Rank, class Space>
+inline constexpr bool fixed_size<tensor<T, Rank, Space>> = false;
 template <class... Ts>
 inline constexpr bool fixed_size<std::tuple<Ts...>> = (fixed_size<Ts> && ...);
 

@@ -47,6 +47,8 @@ inline error in_use() { return error("stretto: a pipeline runs over this transpo
 
 class parking {
  public:
+  using options = threads_options;
+
   parking(int ranks, const threads_options& how) : how_(how), ranks_(ranks), seats_(ranks < 1 ? 0 : 2 * static_cast<std::size_t>(ranks) + 1) {
     if (ranks < 1) throw error(text("stretto: a transport of ", ranks, " ranks can't be; give at least one").str());
     if (!(how.deadline > 0)) throw error("stretto: the deadline of a transport is not a number of seconds above 0; give one");

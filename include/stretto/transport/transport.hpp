@@ -107,6 +107,16 @@ inline std::string_view type_in(std::string_view words) {
   return from == std::string_view::npos || to == std::string_view::npos || to < from + 4 ? words : words.substr(from + 4, to - from - 4);
 }
 
+/// Whether ranks put their work on streams of a device: lane(rank) is a rank's stream, settle(rank) waits until all on it is
+/// done, copy(rank, to, from, bytes) copies in its order, to and from pinned<T> memory of the CPU, too.
+template <class T>
+concept has_lanes = requires(T& t, int rank, void* to, const void* from, std::int64_t bytes) {
+  { t.lane(rank) } -> std::same_as<const void*>;
+  t.settle(rank);
+  t.copy(rank, to, from, bytes);
+  typename T::template pinned<double>;
+};
+
 /// Whether messages are copied between processes: then both ends make objects of their own.
 template <class T>
 constexpr bool copies_messages() {
