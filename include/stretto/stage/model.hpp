@@ -180,7 +180,7 @@ class layer_sequence {
   using ends = layer_group<Recipes...>;
   static_assert(std::is_same_v<typename ends::first::input, nothing>,
                 "stretto: nothing goes into the first layer of a model but feeds; make its input stretto::nothing");
-  static_assert(std::is_floating_point_v<typename ends::last::output> || row_of<typename ends::last>.loss_later != nullptr,
+  static_assert(std::is_floating_point_v<typename ends::last::output> || detail::row_maker<typename ends::last>::loses_later,
                 "stretto: the last layer of a model gives the sum that becomes the loss; make its output float or double");
 
  public:

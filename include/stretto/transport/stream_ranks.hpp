@@ -86,7 +86,9 @@ class stream_ranks : public mailroom<Pace> {
   /// Waits until all that was put on a rank's stream is done.
   void settle(int rank) { Runtime::synchronize(stream_of(rank)); }
 
-  void copy(int rank, void* to, const void* from, std::int64_t bytes) { Runtime::copy(to, from, bytes, stream_of(rank)); }
+  void copy(int rank, void* to, const void* from, std::int64_t bytes) {
+    if (bytes > 0) Runtime::copy(to, from, bytes, stream_of(rank));
+  }
   template <class T>
   using pinned = cuda::pinned<Runtime, T>;
 
