@@ -13,69 +13,24 @@
 #include <cstdint>
 
 #include <stretto/cuda/queue.hpp>
-#include <stretto/tensor/view.hpp>
+#include <stretto/tensor/call_room.hpp>
 
 namespace stretto::inline v0::cuda {
 
 template <class Runtime>
-class basic_tools {
+class basic_tools : public call_room<basic_memory<Runtime>, 256> {
  public:
   using memory = basic_memory<Runtime>;
 
   explicit basic_tools(const queue_options& o = {}) : queue(o) {}
-  basic_tools(const basic_tools&) = delete;
-  basic_tools& operator=(const basic_tools&) = delete;
-  ~basic_tools() {
-    queue.synchronize();
-    memory::give(room_, size_);
-  }
 
+  /// Behind the room: it goes first, and waits for what is on its stream.
   basic_queue<Runtime> queue;
 
   /// The stream of the rank, which the transport lends.
   void use_lane(const void* lane) { queue.use(*static_cast<const typename Runtime::stream*>(lane)); }
 
-  template <class T, class... Counts>
-  void reserve(Counts... counts) {
-    reserve_bytes((std::int64_t{0} + ... + padded<T>(counts)));
-  }
-  void reserve_bytes(std::int64_t bytes) {
-    if (bytes <= size_) return;
-    memory::give(room_, size_);
-    room_ = nullptr, size_ = 0;
-    room_ = static_cast<char*>(memory::take(bytes));
-    size_ = bytes;
-  }
-  /// What a view of so many T takes: whole lines of 256 bytes.
-  template <class T>
-  static std::int64_t padded(std::int64_t count) {
-    return (count * static_cast<std::int64_t>(sizeof(T)) + 255) / 256 * 256;
-  }
-
-  class places {
-   public:
-    template <class T, int Rank>
-    tensor_view<T, Rank, memory> take(const shape<Rank>& s) {
-      const std::int64_t bytes = padded<T>(s.count());
-      if (bytes > end_ - at_)
-        throw error(text("stretto: a layer takes ", bytes, " bytes of its rank's room, where ", static_cast<std::int64_t>(end_ - at_), " are left; reserve what a call takes in reserve(tools&)").str());
-      T* const first = reinterpret_cast<T*>(at_);
-      at_ += bytes;
-      return {first, s};
-    }
-
-   private:
-    friend basic_tools;
-    places(char* at, char* end) : at_(at), end_(end) {}
-    char *at_, *end_;
-  };
-  places room() { return {room_, room_ + size_}; }
-
-  std::int64_t bytes() const { return size_ + queue.bytes(); }
-
- private:
-  char* room_ = nullptr;
-  std::int64_t size_ = 0;
+  std::int64_t bytes() const { return this->room_bytes() + queue.bytes(); }
 };
 
 }  // namespace stretto::inline v0::cuda

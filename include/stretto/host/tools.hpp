@@ -13,64 +13,17 @@
 #include <cstdint>
 
 #include <stretto/host/queue.hpp>
-#include <stretto/tensor/view.hpp>
+#include <stretto/tensor/call_room.hpp>
 
 namespace stretto::inline v0::host {
 
-class tools {
+class tools : public call_room<host_memory, 64> {
  public:
   explicit tools(const queue_options& o = {}) : queue(o) {}
-  tools(const tools&) = delete;
-  tools& operator=(const tools&) = delete;
-  ~tools() { host_memory::give(room_, size_); }
 
   host::queue queue;
 
-  /// Room for so many T in each of so many views. When pipelines are bound, not while they run.
-  template <class T, class... Counts>
-  void reserve(Counts... counts) {
-    reserve_bytes((std::int64_t{0} + ... + padded<T>(counts)));
-  }
-  void reserve_bytes(std::int64_t bytes) {
-    if (bytes <= size_) return;
-    host_memory::give(room_, size_);
-    room_ = nullptr, size_ = 0;
-    room_ = static_cast<char*>(host_memory::take(bytes));
-    size_ = bytes;
-    host_memory::zero(room_, bytes);  // so that the system gives it now
-  }
-
-  /// What a view of so many T takes: whole cache lines.
-  template <class T>
-  static std::int64_t padded(std::int64_t count) {
-    return (count * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64;
-  }
-
-  /// Gives views of the room, one behind the other.
-  class places {
-   public:
-    template <class T, int Rank>
-    tensor_view<T, Rank> take(const shape<Rank>& s) {
-      const std::int64_t bytes = padded<T>(s.count());
-      if (bytes > end_ - at_)
-        throw error(text("stretto: a layer takes ", bytes, " bytes of its rank's room, where ", static_cast<std::int64_t>(end_ - at_), " are left; reserve what a call takes in reserve(tools&)").str());
-      T* const first = reinterpret_cast<T*>(at_);
-      at_ += bytes;
-      return {first, s};
-    }
-
-   private:
-    friend tools;
-    places(char* at, char* end) : at_(at), end_(end) {}
-    char *at_, *end_;
-  };
-  places room() { return {room_, room_ + size_}; }
-
-  std::int64_t bytes() const { return size_ + queue.threads() * queue.scratch_bytes(); }
-
- private:
-  char* room_ = nullptr;
-  std::int64_t size_ = 0;
+  std::int64_t bytes() const { return room_bytes() + queue.threads() * queue.scratch_bytes(); }
 };
 
 }  // namespace stretto::inline v0::host

@@ -68,7 +68,7 @@ class executor {
       if (times_ != nullptr) notes.begun[kept] = ++last_;  // what the row holds is of the walk before
     }
     now_.store(nullptr, std::memory_order_relaxed);
-    if (!published) publish();
+    if (!published) settle(), publish();
     if (times_ != nullptr) notes.ended[kept] = last_;
     record_.order.store(nullptr, std::memory_order_relaxed);
   }
@@ -92,7 +92,7 @@ class executor {
         }
         case work::norm:
           if (q.updates) add_up();
-          else publish();
+          else settle(), publish();
           published = true;
           break;
         case work::update:
@@ -281,12 +281,16 @@ class executor {
       }
   }
 
+  /// Waits for the rank's stream, once in a step, when all that the others are to be told of has been put there.
+  void settle() {
+    if constexpr (has_lanes<Transport>) {
+      t_.settle(rank_);
+      run_->read_losses(rank_, run_->segment(rank_, q_->index) + run_->head);
+    }
+  }
+
   void publish() {
     double* const head = run_->segment(rank_, q_->index);
-    if constexpr (has_lanes<Transport>) {
-      t_.settle(rank_);  // the one wait of a step: all passes have been put on the stream
-      run_->read_losses(rank_, head + run_->head);
-    }
     head[0] = q_->normalizer, head[1] = static_cast<double>(q_->index), head[2] = 4 * q_->round + (q_->updates ? 1 : 0) + (q_->begins ? 2 : 0);
     head[3] = q_->rule.loss_scale, head[4] = q_->rule.most_norm, head[5] = q_->rule.most_loss;
     t_.publish(*run_->board, rank_, q_->index);
@@ -295,7 +299,9 @@ class executor {
   void add_up() {
     double* const segment = run_->segment(rank_, q_->index) + run_->head + run_->boxes;
     auto* const shares = run_->ties == nullptr ? nullptr : static_cast<unsigned char*>(t_.segment(*run_->ties, rank_, room_->updates));
-    updates_.tell(*optimizer_, segment, shares);
+    updates_.sum_up(*optimizer_, shares != nullptr);
+    settle();
+    updates_.tell(segment, shares);
     publish();
     if (run_->ties != nullptr) t_.publish(*run_->ties, rank_, room_->updates);
   }

@@ -3,9 +3,9 @@
 // What a rank does with its parameters: gradients are cleared before a step, added up behind its passes, and stepped with
 // when the sums of all ranks are there.
 //
-//     clear ─► passes ─► tell (squares, tied gradients) ═ board ═► apply (scale, count)
+//     clear ─► passes ─► sum_up ─► tell (squares, tied gradients) ═ board ═► apply (scale, count)
 // Parameters lie in the CPU's memory or, where the optimizer names a device's queue, in that one's. There the same is put on the
-// rank's stream, and the CPU waits once, in tell, when all passes have been put there. Such an optimizer has
+// rank's stream, and the CPU waits once, before tell, when all passes have been put there. Such an optimizer has
 //
 //     using queue = basic_queue<Runtime>;   static constexpr int states = 2;
 //     static void clear(queue&, const parameter&);                                 gradient = 0
@@ -78,12 +78,12 @@ class rank_update {
     }
   }
 
-  /// What the rank knows of its gradients: squares behind the losses of its segment, and its shares of tied ones.
-  void tell(const Optimizer& optimizer, double* segment, unsigned char* shares) {
+  /// Puts on a device's stream what tell is to know; `ties`: tied gradients, too.
+  void sum_up(const Optimizer& optimizer, bool ties) {
     if constexpr (on_device) {
       const auto count = static_cast<std::int64_t>(parameters.size());
       if (device_.sums.size() != 2 * count) device_.sums = typename device_room::numbers(2 * count), device_.sums_there = tensor<double, 1, space>({2 * count});
-      if (shares != nullptr && device_.shares.size() == 0) device_.shares = typename device_room::bytes(board_.most_share_bytes());
+      if (ties && device_.shares.size() == 0) device_.shares = typename device_room::bytes(board_.most_share_bytes());
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const parameter& p = parameters[i].what;
         if (p.gradient == nullptr) continue;
@@ -91,12 +91,19 @@ class rank_update {
         if (const std::int64_t at = board_.share_of(parameters[i].row); at >= 0) copy(device_.shares.data() + at, p.gradient, p.count * 4);
       }
       copy(device_.sums.data(), device_.sums_there.data(), count * 16);
-      t_.settle(rank_);
+    } else {
+      static_cast<void>(optimizer), static_cast<void>(ties);
+    }
+  }
+
+  /// What the rank knows of its gradients: squares behind the losses of its segment, and its shares of tied ones. Of a device,
+  /// when the stream has been waited for.
+  void tell(double* segment, unsigned char* shares) const {
+    if constexpr (on_device) {
       for (std::size_t i = 0; i < parameters.size(); ++i)
         if (parameters[i].what.gradient != nullptr) segment[board_.square_of(parameters[i].row)] = device_.sums.read(static_cast<std::int64_t>(2 * i));
       if (shares != nullptr) std::memcpy(shares, device_.shares.data(), static_cast<std::size_t>(device_.shares.size()));
     } else {
-      static_cast<void>(optimizer);
       for (const local_parameter<space>& p : parameters) board_.note(p.row, p.what, segment, shares);
     }
   }
@@ -143,7 +150,6 @@ class rank_update {
 
   // On a device.
 
-  struct nothing_there {};
   template <class T, bool There>
   struct room_of {};
   template <class T>
@@ -165,7 +171,7 @@ class rank_update {
   void copy(void* to, const void* from, std::int64_t bytes) { t_.copy(rank_, to, from, bytes); }
 
   /// The sum of a tied parameter's gradients, made on the CPU, replaces that of this use. What is told in one step was copied
-  /// when the next one is told of, because tell waits.
+  /// when the next one is told of, because the stream is waited for before that.
   template <class SharesOf>
   std::int64_t take_tied(local_parameter<space>& p, SharesOf&& shares_of, std::int64_t at) {
     if (device_.tied.size() == 0) {
