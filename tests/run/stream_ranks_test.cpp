@@ -83,6 +83,12 @@ struct wave_layer {
   void parameters(auto&& visit) { visit("w", w, dw); }
 };
 
+/// Its numbers are those of every other such layer.
+struct tied_wave_layer : wave_layer {
+  explicit tied_wave_layer(layer_index) : wave_layer(layer_index{2}) {}
+  void parameters(auto&& visit) { visit("w", w, dw, tied{"wave"}); }
+};
+
 struct loss_layer {
   using input = numbers;
   using output = cuda::basic_sum<checked>;
@@ -115,6 +121,26 @@ struct device_sgd {
       for (int i = 0; i < width; ++i) *a.sum += static_cast<double>(a.x[i]) * static_cast<double>(a.x[i]);
     }, {.x = static_cast<const float*>(p.gradient), .sum = to}, cuda::reads_of(gradient_of(p)), cuda::writes_of(cuda::memory_run{to, 8}));
   }
+  static void sum_tied(queue& q, const float* const* shares, int uses, std::int64_t count, float* to, double* squares) {
+    struct tied_work {
+      const float* shares[8];
+      int uses;
+      float* to;
+      double* squares;
+    } w{{}, uses, to, squares};
+    REQUIRE((uses <= 8 && count == width));
+    std::copy(shares, shares + uses, w.shares);
+    const auto of = [&](int u) { return cuda::memory_run{u < uses ? shares[u] : nullptr, u < uses ? count * 4 : 0}; };
+    q.call<tied_work>("sum_tied", [](const tied_work& a) {
+      *a.squares = 0;
+      for (int i = 0; i < width; ++i) {
+        double sum = 0;
+        for (int u = 0; u < a.uses; ++u) sum += static_cast<double>(a.shares[u][i]);
+        *a.squares += sum * sum;
+        if (a.to != nullptr) a.to[i] = static_cast<float>(sum);
+      }
+    }, w, cuda::reads_of(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7)), cuda::writes_of(cuda::memory_run{to, to != nullptr ? count * 4 : 0}, cuda::memory_run{squares, 8}));
+  }
   void step(queue& q, const parameter& p, const optimizer_scalars* scalars) const {
     const numbers_view w(static_cast<float*>(p.value), {{p.count}});
     q.call<work>("sgd", [](const work& a) {
@@ -124,6 +150,7 @@ struct device_sgd {
 };
 
 const auto model = sequential(layer<start_layer>(), repeat<wave_layer>(6), layer<loss_layer>());
+const auto tied_model = sequential(layer<start_layer>(), layer<tied_wave_layer>(), repeat<wave_layer>(2), layer<tied_wave_layer>(), layer<wave_layer>(), layer<tied_wave_layer>(), layer<loss_layer>());
 
 struct outcome_of {
   std::vector<double> losses, norms;
@@ -132,13 +159,13 @@ struct outcome_of {
   bool same(const outcome_of& o) const { return losses == o.losses && norms == o.norms && weights == o.weights; }
 };
 
-template <class Transport, class... How>
-outcome_of train(const plan& order, const cuda::checked_options& device, const pipeline_options& how, const How&... pace) {
+template <class Transport, class Model, class... How>
+outcome_of train(const Model& m, const plan& order, const cuda::checked_options& device, const pipeline_options& how, const How&... pace) {
   checked::begin(device);
   outcome_of out;
   {
     Transport t(order.ranks, pace...);
-    pipeline p(t, model, even_cut(std::vector<double>(8, 1), order.stages), order, device_sgd{}, how);
+    pipeline p(t, m, even_cut(std::vector<double>(8, 1), order.stages), order, device_sgd{}, how);
     const std::vector<float> x{0.1f, 0.4f, 0.9f, 0.2f, 0.3f, 0.8f, 0.7f, 0.6f, 0.5f, 0.35f};
     p.template feed<float>("x", [&](const data_share& s) { return view<const float>{&x[static_cast<std::size_t>(s.micro_batch % 7)], width}; });
     for (int i = 0; i < 3; ++i) {
@@ -159,10 +186,14 @@ using seeded_streams = stream_ranks<checked, detail::baton>;
 
 }  // namespace
 
-TEST_CASE("under every schedule streams wait for what they need, and give the bits of one rank") {
+namespace {
+
+/// On one to four ranks; how many plans.
+template <class Model>
+int under_every_schedule(const Model& m, int devices) {
   int tried = 0;
   for (const int micro_batches : {1, 4, 5}) {
-    const outcome_of one = train<streams>(make_plan(gpipe{}, {.ranks = 1, .micro_batches = micro_batches}), {}, {.clip = 0.2});
+    const outcome_of one = train<streams>(m, make_plan(gpipe{}, {.ranks = 1, .micro_batches = micro_batches}), {}, {.clip = 0.2});
     CHECK(one.faults.empty());
     CHECK(one.losses[2] < one.losses[0]);
     all_schedules::each([&](auto s) {
@@ -175,14 +206,24 @@ TEST_CASE("under every schedule streams wait for what they need, and give the bi
           if (!order.passes.has(pass::backward_weight) || order.stages > 8) continue;
           INFO(sweep::place(S::name, z));
           const auto seed = static_cast<std::uint32_t>(tried);
-          const outcome_of many = tried % 3 == 0 ? train<seeded_streams>(order, {.seed = seed}, {.clip = 0.2}, seeded_options{.seed = seed}) : train<streams>(order, {.seed = seed}, {.clip = 0.2});
+          const outcome_of many = tried % 3 == 0 ? train<seeded_streams>(m, order, {.seed = seed, .devices = devices}, {.clip = 0.2}, seeded_options{.seed = seed}) : train<streams>(m, order, {.seed = seed, .devices = devices}, {.clip = 0.2});
           for (const std::string& fault : many.faults) CHECK(fault == "");
           if (toy::adds_ascending(order)) CHECK(many.same(one));
           ++tried;
         }
     });
   }
-  CHECK(tried > 100);
+  return tried;
+}
+
+}  // namespace
+
+TEST_CASE("under every schedule streams wait for what they need, and give the bits of one rank") {
+  CHECK(under_every_schedule(model, 1) > 100);
+}
+TEST_CASE("gradients of tied parameters are added on devices, with the bits of one rank on one device and on several") {
+  CHECK(under_every_schedule(tied_model, 1) > 100);
+  CHECK(under_every_schedule(tied_model, 3) > 100);
 }
 
 namespace {
@@ -205,7 +246,7 @@ struct records_too_early : checked {  // when the event is made, and never again
 
 template <class Runtime>
 bool is_found(const char* part) {
-  const outcome_of o = train<stream_ranks<Runtime>>(make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 4}), {}, {});
+  const outcome_of o = train<stream_ranks<Runtime>>(model, make_plan(one_f_one_b{}, {.ranks = 3, .micro_batches = 4}), {}, {});
   for (const std::string& fault : o.faults)
     if (fault.find(part) != std::string::npos) return true;
   return false;

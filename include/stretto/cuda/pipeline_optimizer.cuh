@@ -4,7 +4,7 @@
 //
 //     pipeline p(t, model, cut, plan, cuda::optimizer{adamw_options{.rate = 3e-4}});
 //     cuda::optimizer{adamw_options{}, false}                      biases and scales of norms don't decay
-// Cost: a launch for each parameter and step, two where the norm is wanted.
+// Cost: a launch for each parameter and step, two where the norm is wanted, two for each tied parameter.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <stretto/cuda/gradient_norm.cuh>
 #include <stretto/cuda/optimizer.cuh>
 #include <stretto/cuda/runtime.hpp>
+#include <stretto/cuda/tied_gradients.cuh>
 
 namespace stretto::inline v0::cuda {
 
@@ -30,6 +31,9 @@ struct basic_optimizer : Options {
   static void squares(queue& q, const Parameter& p, double* to) {
     static_assert(sizeof(square_sum) <= 16 && offsetof(square_sum, sum) == 0);
     sum_of_squares(q, run<const float>(p.gradient, p.count), reinterpret_cast<square_sum*>(to));
+  }
+  static void sum_tied(queue& q, const float* const* shares, int uses, std::int64_t count, float* to, double* squares) {
+    sum_tied_gradients(q, shares, uses, count, to, reinterpret_cast<square_sum*>(squares));
   }
   template <class Parameter>
   void step(queue& q, const Parameter& p, const optimizer_scalars* scalars) const {

@@ -173,6 +173,10 @@ struct binding {
         stage_run& run = room.stages.back();
         run.layer_now = &all.of_rank[static_cast<std::size_t>(r)]->layer;
         run.make(s.slots, s.workspaces, s.carries, keeps_carry || work.slices > 1);
+        if constexpr (has_lanes<Transport>) {
+          auto& losses = lane_losses.of[static_cast<std::size_t>(r)];
+          if (bound.ends && run.loses_later()) losses = std::remove_reference_t<decltype(losses)>(boxes);
+        }
         const auto value_of = [&](int layer, bool given, auto&& look) {
           layer_of(layer, [&](const layer_row& row, const void* made) {
             const object_row& what = given ? row.given : row.output;
@@ -209,11 +213,11 @@ struct binding {
     return -1;
   }
 
-  void open_board(const parameter_board& all, label name) {
+  void open_board(const parameter_board& all, label name, std::int64_t told_bytes) {
     std::int64_t most = 0;
     for (int r = 0; r < work.ranks && trains; ++r) most = all.size(r) > most ? all.size(r) : most;
     board = transport.open_gathering(name, {(head + boxes + most) * static_cast<std::int64_t>(sizeof(double)), static_cast<int>(kept_steps), {}});
-    const std::int64_t shares = trains ? all.most_share_bytes() : 0;
+    const std::int64_t shares = trains ? told_bytes : 0;
     if (shares == 0) return;
     ties = transport.open_gathering(label(text("ties of ", name).str()), {shares, kept_shares, {}});
     tie_bytes = kept_shares * shares;
@@ -247,9 +251,7 @@ struct binding {
   }
   /// Where a device's sums of the last layer are copied to, by box; and what has come, when the rank's stream is settled.
   double* loss_of_box(int rank, std::int64_t box) {
-    auto& mine = lane_losses.of[static_cast<std::size_t>(rank)];
-    if (mine.size() == 0) mine = std::remove_reference_t<decltype(mine)>(boxes);
-    return mine.data() + box;
+    return lane_losses.of[static_cast<std::size_t>(rank)].data() + box;
   }
   void read_losses(int rank, double* to) const {
     const auto& mine = lane_losses.of[static_cast<std::size_t>(rank)];

@@ -85,7 +85,7 @@ class parameter_board {
       if (row& r = rows_[i]; r.what.trained && is_tied(static_cast<int>(i))) {
         std::int64_t& end = shares_[static_cast<std::size_t>(r.what.rank)];
         r.share = end;
-        end += (r.what.count * (r.what.type == number_type::float32 ? 4 : 8) + 7) / 8 * 8;
+        end += (r.what.count * (r.what.type == number_type::float32 ? 4 : 8) + 15) / 16 * 16;  // whole lines, which devices read at once
       }
   }
 
@@ -98,6 +98,7 @@ class parameter_board {
   /// Doubles in a rank's segment behind the losses, and the most bytes of tied gradients that a rank has.
   std::int64_t size(int rank) const { return squares_[static_cast<std::size_t>(rank)]; }
 
+  std::int64_t share_bytes(int rank) const { return shares_[static_cast<std::size_t>(rank)]; }
   std::int64_t most_share_bytes() const {
     std::int64_t most = 0;
     for (const std::int64_t bytes : shares_) most = bytes > most ? bytes : most;
@@ -112,6 +113,15 @@ class parameter_board {
 
   bool is_tied(int i) const { return first_use(i) != i || uses_[static_cast<std::size_t>(i)].size() > 1; }
   int first_use(int i) const { return rows_[static_cast<std::size_t>(i)].first < 0 ? i : rows_[static_cast<std::size_t>(i)].first; }
+  /// All uses of a tied parameter, in the order of the layers; `first` is the first of them.
+  const std::vector<int>& uses(int first) const { return uses_[static_cast<std::size_t>(first)]; }
+  /// The first uses of tied parameters that are trained.
+  std::vector<int> trained_ties() const {
+    std::vector<int> firsts;
+    for (int i = 0; i < count(); ++i)
+      if (what(i).trained && is_tied(i) && first_use(i) == i) firsts.push_back(i);
+    return firsts;
+  }
   const parameter_card& what(int i) const { return rows_[static_cast<std::size_t>(i)].what; }
   int count() const { return static_cast<int>(rows_.size()); }
 
@@ -128,24 +138,25 @@ class parameter_board {
     if (r.share >= 0) std::memcpy(shares + r.share, p.gradient, static_cast<std::size_t>(p.count) * (narrow ? 4 : 8));
   }
 
-  /// The norm of all gradients together; of(rank) is that rank's segment behind the losses, shares_of(rank) its other one.
-  template <class Of, class SharesOf>
-  double norm(Of&& of, SharesOf&& shares_of) const {
+  /// The norm of all gradients together; of(rank) is that rank's segment behind the losses, tied(i) the sum of the squares of
+  /// a tied parameter's gradient, whose first use is row i.
+  template <class Of, class Tied>
+  double norm(Of&& of, Tied&& tied) const {
     double total = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const row& r = rows_[i];
       if (!r.what.trained || r.first >= 0) continue;
-      if (!is_tied(static_cast<int>(i))) {
-        total += of(r.what.rank)[r.square];
-        continue;
-      }
-      double own = 0;
-      tied_sums(static_cast<int>(i), shares_of, [&](std::int64_t, const double* sums, std::int64_t n) {
-        for (std::int64_t k = 0; k < n; ++k) own += sums[k] * sums[k];
-      });
-      total += own;
+      total += is_tied(static_cast<int>(i)) ? tied(static_cast<int>(i)) : of(r.what.rank)[r.square];
     }
     return std::sqrt(total);
+  }
+  template <class SharesOf>
+  double tied_squares(int i, SharesOf&& shares_of) const {
+    double own = 0;
+    tied_sums(i, shares_of, [&](std::int64_t, const double* sums, std::int64_t n) {
+      for (std::int64_t k = 0; k < n; ++k) own += sums[k] * sums[k];
+    });
+    return own;
   }
 
   /// The gradient of a tied parameter, as take(first, sums, count) of some elements at a time: all uses, in the order of the

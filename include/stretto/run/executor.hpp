@@ -281,10 +281,13 @@ class executor {
       }
   }
 
+  void wait_for_lane() {
+    if constexpr (has_lanes<Transport>) t_.settle(rank_);
+  }
   /// Waits for the rank's stream, once in a step, when all that the others are to be told of has been put there.
   void settle() {
     if constexpr (has_lanes<Transport>) {
-      t_.settle(rank_);
+      wait_for_lane();
       run_->read_losses(rank_, run_->segment(rank_, q_->index) + run_->head);
     }
   }
@@ -299,7 +302,7 @@ class executor {
   void add_up() {
     double* const segment = run_->segment(rank_, q_->index) + run_->head + run_->boxes;
     auto* const shares = run_->ties == nullptr ? nullptr : static_cast<unsigned char*>(t_.segment(*run_->ties, rank_, room_->updates));
-    updates_.sum_up(*optimizer_, shares != nullptr);
+    updates_.sum_up(*optimizer_);
     settle();
     updates_.tell(segment, shares);
     publish();
@@ -316,8 +319,13 @@ class executor {
       t_.gathered(*run_->board, rank_, q_->index, [](text& t) { t.add("the sums of all ranks' gradients"); });
       if (const int other = run_->asked_otherwise(q_->index, run_->segment(rank_, q_->index)); other >= 0) throw asked_otherwise(other, q_->index);
       if (run_->ties != nullptr) t_.gathered(*run_->ties, rank_, room_->updates, [](text& t) { t.add("the gradients of all uses of tied parameters"); });
-      if (clips || skips || rank_ == first_local(t_)) {  // who isn't asked for the norm, and doesn't judge by it, doesn't need it
-        const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, shares_of()) / q_->rule.loss_scale;
+      const bool judges = clips || skips || rank_ == first_local(t_);  // who isn't asked for the norm, and doesn't judge by it, doesn't need it
+      if (run_->ties != nullptr && updates_.waits_for_ties) {
+        updates_.add_ties(*optimizer_, shares_of(), judges);
+        if (judges) wait_for_lane();
+      }
+      if (judges) {
+        const double norm = room_->norms[q_->index % kept_steps] = board_.norm(of, [&](int i) { return updates_.tied_squares(i, shares_of()); }) / q_->rule.loss_scale;
         if (const double factor = how_->clip / (norm + 1e-6); clips && factor < 1) scale *= factor;  // numeric's clip_factor
         taken = !skips || run_->is_sound(q_->index, norm);
       }

@@ -208,7 +208,7 @@ class pipeline {
       binding& b = ready();
       if (!b.trains || !updates_) throw error("stretto: the norm is asked of a run without an update; ask it of a step");
       if (b.ties != nullptr) return b.norm_of(detail::first_local(p_->transport_), number_);
-      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; }, [](int) { return static_cast<const unsigned char*>(nullptr); }) /
+      return p_->board_.norm([&](int rank) { return b.seen(rank, number_) + b.head + b.boxes; }, [](int) { return 0.0; }) /
              b.request(number_).rule.loss_scale;
     }
     /// Whether the weights were left as they were: the norm wasn't finite, or above the step's rule.
@@ -351,7 +351,7 @@ class pipeline {
     if (bound_ == 0) crew_.record.run = run;
     const auto memory_of = [this](int r) -> memory_account& { return crew_.rank(r).memory; };
     b->make_rooms([&](int r, int s) -> const detail::bound_stage& { return crew_.stage_of(r, s); }, [&](int l, auto&& look) { crew_.with_layer(model_, l, look); }, memory_of, links_, cut_, crew_.record, how_.record, how_.ranges != nullptr);
-    b->open_board(board_, label(text("board ", number, " ", bound_).str()));
+    b->open_board(board_, label(text("board ", number, " ", bound_).str()), detail::rank_update<Transport, Optimizer>::told_bytes(board_));
     ++bound_;
     return b;
   }

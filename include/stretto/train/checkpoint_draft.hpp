@@ -38,15 +38,12 @@ checkpoint_file write_tensors(const std::string& folder, std::string_view role, 
   for (const checkpoint_entry& e : once) tensors.push_back({e.name, e.type, e.shape});
   sha256 digest;
   safetensors_writer w(folder + "/" + name, std::move(tensors), {.metadata = {{"format", "pt"}}, .digest = &digest, .calls = &calls});
-  for (std::size_t i = 0; i < once.size(); ++i) {
-    const std::int64_t bytes = w.tensors()[i].bytes();
-    for (std::int64_t at = 0; at < bytes;) {
-      const std::int64_t n = bytes - at < (4 << 20) ? bytes - at : 4 << 20;
-      w.write(once[i].name, static_cast<const char*>(once[i].data) + at, n);
-      at += n;
+  entry_reader from;
+  for (std::size_t i = 0; i < once.size(); ++i)
+    in_pieces(w.tensors()[i].bytes(), [&](std::int64_t at, std::int64_t n) {
+      w.write(once[i].name, from.read(once[i], at, n), n);
       wrote(n);
-    }
-  }
+    });
   w.finish();
   return {name, std::string(role), w.bytes(), digest.hex()};
 }

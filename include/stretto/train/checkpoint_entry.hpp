@@ -6,7 +6,8 @@
 //     state_entries_of(pipeline.parameters())                 "3.weight.state.0", …: what the optimizer keeps beside them
 //     entry_of("3.weight.state.0", momentum.data(), {n})      also "step.state": any name, type and shape
 // Entries of one name are uses of one tensor: it is stored once, and loaded into every use. Names don't hang on the cut, so
-// a checkpoint loads into any. Where shapes differ, one of them has to be flat: parameters don't know theirs.
+// a checkpoint loads into any. Where shapes differ, one of them has to be flat: parameters don't know theirs. What lies in a
+// device's memory is copied there and back in pieces, so a checkpoint doesn't tell where a run was trained.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include <stretto/stage/parameters.hpp>
+#include <stretto/tensor/memory.hpp>
 #include <stretto/train/safetensors_shards.hpp>
 
 namespace stretto::inline v0 {
@@ -27,7 +29,9 @@ struct checkpoint_entry {
   std::vector<std::int64_t> shape = {};
   const void* data = nullptr;  ///< what is saved
   void* room = nullptr;        ///< where it is loaded to
+  void (*copy)(void* to, const void* from, std::int64_t bytes) = host_memory::copy;  ///< to and from the CPU's memory
   bool partial = false;        ///< others of the model are in other processes, so that this process alone can't save it
+  bool reachable = true;       ///< by the CPU, without a copy
 };
 
 template <element T>
@@ -41,7 +45,7 @@ checkpoint_entry entry_of(std::string name, T* data, std::vector<std::int64_t> s
 template <element T>
 checkpoint_entry state_entry_of(const checkpoint_entry& parameter, int k, T* data) {
   checkpoint_entry e = entry_of(parameter.name + ".state." + std::to_string(k), data, parameter.shape);
-  e.partial = parameter.partial;
+  e.partial = parameter.partial, e.reachable = parameter.reachable, e.copy = parameter.copy;
   return e;
 }
 
@@ -50,7 +54,7 @@ inline std::vector<checkpoint_entry> entries_of(const std::vector<parameter>& al
   std::vector<checkpoint_entry> entries;
   for (const parameter& p : all) {
     const stored_type type = p.type == number_type::float64 ? stored_type::float64 : stored_type::float32;
-    entries.push_back({p.tie.empty() ? std::string(p.name.str()) : "tied." + std::string(p.tie.str()), type, {p.count}, p.value, p.value, p.partial});
+    entries.push_back({p.tie.empty() ? std::string(p.name.str()) : "tied." + std::string(p.tie.str()), type, {p.count}, p.value, p.value, p.copy, p.partial, p.reachable});
   }
   return entries;
 }
@@ -68,6 +72,35 @@ inline std::vector<checkpoint_entry> state_entries_of(const std::vector<paramete
 }
 
 namespace detail {
+
+/// Calls do(offset, count of bytes) for a run of bytes, piece by piece.
+template <class Do>
+void in_pieces(std::int64_t bytes, Do&& work) {
+  constexpr std::int64_t piece = 4 << 20;
+  for (std::int64_t at = 0; at < bytes; at += piece) work(at, bytes - at < piece ? bytes - at : piece);
+}
+
+/// Some bytes of an entry, good until the next.
+class entry_reader {
+ public:
+  const char* read(const checkpoint_entry& e, std::int64_t at, std::int64_t bytes) {
+    const char* const first = static_cast<const char*>(e.data) + at;
+    if (e.reachable) return first;
+    kept_.resize(static_cast<std::size_t>(bytes));
+    e.copy(kept_.data(), first, bytes);
+    return kept_.data();
+  }
+
+ private:
+  std::vector<char> kept_;
+};
+
+inline bool same_numbers(const checkpoint_entry& a, const checkpoint_entry& b, std::int64_t bytes) {
+  bool same = true;
+  entry_reader of_a, of_b;
+  in_pieces(bytes, [&](std::int64_t at, std::int64_t n) { same = same && std::memcmp(of_a.read(a, at, n), of_b.read(b, at, n), static_cast<std::size_t>(n)) == 0; });
+  return same;
+}
 
 /// What doesn't fit, gathered for one sentence.
 class differences {
@@ -113,7 +146,7 @@ inline std::vector<checkpoint_entry> stored_once(const std::vector<checkpoint_en
       continue;
     }
     const checkpoint_entry& first = all[firsts.back()];
-    if (first.type != e.type || first.shape != e.shape || (bytes > 0 && std::memcmp(first.data, e.data, static_cast<std::size_t>(bytes)) != 0))
+    if (first.type != e.type || first.shape != e.shape || !same_numbers(first, e, bytes))
       throw error(text("stretto: uses of tensor '", fit_to_print(e.name), "' differ, and it is stored once; give each tensor its own name, or all uses the same numbers").str());
   }
   std::sort(firsts.begin(), firsts.end());
@@ -144,7 +177,19 @@ inline void compare_entries(const safetensors_set& from, const std::vector<check
 }
 
 inline void load_entries(const safetensors_set& from, const std::vector<checkpoint_entry>& entries) {
-  for (std::size_t i = 0; i < entries.size(); ++i) from.read(entries[i].name, entries[i].room, bytes_of(entries[i].type, entries[i].shape));
+  std::vector<char> kept;
+  for (const checkpoint_entry& e : entries) {
+    const std::int64_t bytes = bytes_of(e.type, e.shape);
+    if (e.reachable) {
+      from.read(e.name, e.room, bytes);
+      continue;
+    }
+    in_pieces(bytes, [&](std::int64_t at, std::int64_t n) {
+      kept.resize(static_cast<std::size_t>(n));
+      from.read(e.name, at, kept.data(), n);
+      e.copy(static_cast<char*>(e.room) + at, kept.data(), n);
+    });
+  }
 }
 
 }  // namespace detail

@@ -29,11 +29,19 @@ void with_stored(stored_type t, F&& f) {
     default: throw error(text("stretto: weights are not written as ", stored_name(t), "; choose F64, F32, BF16 or F16").str());
   }
 }
-/// Calls f with the parameter's numbers.
+/// Calls f with the parameter's numbers, or a copy of those of a device; `changes`: which is copied back then.
 template <class F>
-void with_numbers(const parameter& p, F&& f) {
-  if (p.type == number_type::float64) f(static_cast<double*>(p.value));
-  else f(static_cast<float*>(p.value));
+void with_numbers(const parameter& p, bool changes, F&& f) {
+  const auto with = [&]<class V>(V* numbers) {
+    if (p.reachable) return static_cast<void>(f(numbers));
+    std::vector<V> here(static_cast<std::size_t>(p.count));
+    const auto bytes = p.count * static_cast<std::int64_t>(sizeof(V));
+    p.copy(here.data(), p.value, bytes);
+    f(here.data());
+    if (changes) p.copy(p.value, here.data(), bytes);
+  };
+  if (p.type == number_type::float64) with(static_cast<double*>(p.value));
+  else with(static_cast<float*>(p.value));
 }
 
 /// Rows of a tensor there, as many as make a MiB: calls each(first, count).

@@ -169,7 +169,7 @@ inline published_report load_published(const safetensors_set& from, const transf
   published_report report;
   const detail::published_match match(from, s, all, to, how, report);
   for (const auto& [there, stored, here] : match.pieces())
-    detail::with_numbers(*here, [&, t = there, from_stored = stored](auto* numbers) {
+    detail::with_numbers(*here, true, [&, t = there, from_stored = stored](auto* numbers) {
       detail::read_published(from, *from_stored, *t, numbers);
       if (t->tokens) detail::pad_with_mean(numbers, t->rows(), s.vocabulary, t->columns());
     });
@@ -197,7 +197,7 @@ inline void save_published(const std::string& directory, const transformer_shape
       if (first == uses.end()) {
         stored.push_back({t->name, how.type, t->shape});
         uses.emplace_back(t, &p);
-      } else if (first->second->type != p.type || std::memcmp(first->second->value, p.value, static_cast<std::size_t>(p.count) * (p.type == number_type::float64 ? 8 : 4)) != 0) {
+      } else if (first->second->type != p.type || !detail::same_numbers(entries_of({*first->second}).front(), entries_of({p}).front(), p.count * (p.type == number_type::float64 ? 8 : 4))) {
         throw error(text("stretto: parameters ", first->second->name, " and ", p.name, " differ, and are stored as one tensor '", t->name, "'; write them when no step is under way").str());
       }
     }
@@ -210,7 +210,7 @@ inline void save_published(const std::string& directory, const transformer_shape
   sharded_safetensors_writer out(directory, stored, std::move(o));
   for (const stored_tensor& next : out.tensors()) {
     const auto use = std::find_if(uses.begin(), uses.end(), [&](const auto& u) { return u.first->name == next.name; });
-    detail::with_numbers(*use->second, [&](const auto* numbers) { detail::write_published(out, *use->first, how.type, numbers); });
+    detail::with_numbers(*use->second, false, [&](const auto* numbers) { detail::write_published(out, *use->first, how.type, numbers); });
   }
   out.finish();
   for (const std::string& name : list_directory(directory, *how.calls)) {  // of a model before
