@@ -2,6 +2,7 @@
 //
 // Pipelines whose layers work on streams: under every schedule, on one to four ranks, nothing is touched before it is ready,
 // whatever order the device does its work in, and loss and weights have the bits of one rank.
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -258,4 +259,75 @@ TEST_CASE("a transport that forgets to wait is found out") {
   CHECK(is_found<never_waits>("which 'forward' on stream 0 writes, and nothing orders"));
   CHECK(is_found<records_too_early>("nothing orders the one behind the other"));
   CHECK(is_found<never_settles>("'reading pinned memory' on the host reads"));
+}
+
+namespace {
+
+std::vector<std::int64_t> forwards_done;  // when, by the steady clock; the device does one thing at a time
+
+/// A wave that says when it is done.
+struct telling_wave : wave_layer {
+  using wave_layer::wave_layer;
+  void forward(context& c, const input& x, output& y) {
+    wave_layer::forward(c, x, y);
+    c.tools<tools>().queue.call<work>("tell", [](const work&) { forwards_done.push_back(stretto::detail::clock_now()); }, {}, cuda::reads_of(y));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what is measured of streams is when the device did it, not when it was asked to") {
+  const auto telling = sequential(layer<start_layer>(), repeat<telling_wave>(6), layer<loss_layer>());
+  for (const int ranks : {1, 3}) {
+    forwards_done.clear();
+    checked::begin({.seed = 3});
+    {
+      streams t(ranks);
+      const plan order = make_plan(one_f_one_b{}, {.ranks = ranks, .micro_batches = 4});
+      pipeline p(t, telling, even_cut(std::vector<double>(8, 1), order.stages), order, device_sgd{}, {.clip = 0.2});
+      const float x[width] = {0.1f, 0.4f, 0.9f};
+      p.feed<float>("x", [&](const data_share&) { return view<const float>{x, width}; });
+      struct measured_step {
+        recording r;
+        std::vector<std::int64_t> done;
+      };
+      std::vector<measured_step> all;
+      double bound = 0;  // what the pipeline counts from, by the steady clock: a step is asked for a moment later than this says
+      for (int step = 0; step < 6; ++step) {
+        forwards_done.clear();
+        const std::int64_t before = stretto::detail::clock_now();
+        auto h = p.step(4);
+        h.loss();
+        all.push_back({h.measured(), forwards_done});
+        bound = std::max(bound, static_cast<double>(before) * 1e-9 - all.back().r.asked[0]);
+      }
+      for (const auto& [r, done] : all) {
+        const plan_view program = p.steps();
+        REQUIRE(done.size() == 24);
+        int windows = 0;
+        double last = 0;
+        for (int k = 0, entry = 0; k < ranks; ++k, last = 0)
+          for (const action& a : program.order(k)) {
+            const auto i = static_cast<std::size_t>(entry++);
+            if (a.is_message() || a.stage < 0 || r.ends[i] == 0) continue;
+            CHECK(r.starts[i] >= last);
+            last = r.ends[i];
+            if (a.pass != pass::forward) continue;
+            int inside = 0;
+            for (const std::int64_t t_done : done) {
+              const double when = static_cast<double>(t_done) * 1e-9 - bound;
+              inside += r.starts[i] - 2e-5 <= when && when <= r.ends[i] + 2e-5 ? 1 : 0;
+            }
+            windows += inside >= 6 / ranks;
+          }
+        CHECK(windows == 4 * ranks);
+        CHECK(r.messages.empty() == (ranks == 1));
+        for (const message_times& m : r.messages) {
+          CHECK(m.put > 0);
+          CHECK(m.taken >= m.put);
+        }
+      }
+    }
+    CHECK(checked::finish().empty());
+  }
 }

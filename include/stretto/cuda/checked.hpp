@@ -11,6 +11,7 @@
 // Cost: a lock for each call. One program at a time has the device.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -41,7 +42,7 @@ class checked {
   static constexpr bool watches = true;
 
   /// Forgets all that was before.
-  static void begin(const checked_options& how = {}) { here() = std::make_unique<world>(how); }
+  static void begin(const checked_options& how = {}) { here() = std::make_unique<world>(how), device() = 0; }
   /// Does what is still to be done; all faults.
   static std::vector<std::string> finish() {
     const std::lock_guard lock(mutex());
@@ -57,27 +58,37 @@ class checked {
   static int multiprocessors(int) { return 132; }
   static void use(int device) {
     if (device < 0 || device >= devices()) throw error(text("stretto: there are ", devices(), " devices, and device ", device, " is asked for; name one from 0").str());
+    checked::device() = device;
   }
+  /// The device of the calling thread.
+  static int current() { return device(); }
 
   static stream make_stream() {
     const std::lock_guard lock(mutex());
     here()->lanes.emplace_back();
-    return here()->order.add_stream();
+    return here()->order.add_stream(device());
   }
   static void drop_stream(stream s) { synchronize(s); }
   static event make_event() {
     const std::lock_guard lock(mutex());
-    here()->records.push_back(0), here()->reached.push_back(0);
-    return here()->order.add_event();
+    here()->records.push_back(0), here()->reached.push_back(0), here()->when.push_back(0);
+    return here()->order.add_event(device());
   }
+  static event make_timed_event() { return make_event(); }
   static void drop_event(event) {}
+  static double nanoseconds(event from, event to) {
+    const std::lock_guard lock(mutex());
+    world& w = *here();
+    w.order.read_time(from), w.order.read_time(to);
+    return static_cast<double>(w.when[index(to)] - w.when[index(from)]);
+  }
 
   static void record(event e, stream s) {
     const std::lock_guard lock(mutex());
     world& w = *here();
     w.order.record(e, s);
     const std::int64_t number = ++w.records[index(e)];
-    w.put(s, [&w, e, number] { w.reached[index(e)] = number; });
+    w.put(s, [&w, e, number] { w.reached[index(e)] = number, w.when[index(e)] = now(); });
   }
   static void wait(stream s, event e) {
     const std::lock_guard lock(mutex());
@@ -107,11 +118,12 @@ class checked {
     while (!w.lanes[index(s) - 1].empty()) w.one();
   }
 
-  static void* take(std::int64_t bytes, const char* what = "memory") {
+  static void* take(std::int64_t bytes) { return take(bytes, "memory", device()); }
+  static void* take(std::int64_t bytes, const char* what, int where) {
     void* const block = ::operator new(static_cast<std::size_t>(bytes), std::align_val_t{256});
     std::memset(block, 0xcd, static_cast<std::size_t>(bytes));  // a number that nobody wants
     const std::lock_guard lock(mutex());
-    here()->order.taken(block, bytes, what);
+    here()->order.taken(block, bytes, what, where);
     return block;
   }
   /// Waits for all work before.
@@ -122,13 +134,13 @@ class checked {
     here()->order.given_back(block, stream_order::host);
     ::operator delete(block, std::align_val_t{256});
   }
-  static void* take_in_order(std::int64_t bytes, stream) { return take(bytes, "memory of a stream"); }
+  static void* take_in_order(std::int64_t bytes, stream) { return take(bytes, "memory of a stream", device()); }
   static void give_in_order(void* block, stream s) {
     const std::lock_guard lock(mutex());
     here()->order.given_back(block, s);
     here()->put(s, [block] { ::operator delete(block, std::align_val_t{256}); });
   }
-  static void* take_pinned(std::int64_t bytes) { return take(bytes, "pinned memory"); }
+  static void* take_pinned(std::int64_t bytes) { return take(bytes, "pinned memory", -1); }
   static void give_pinned(void* block) { give(block); }
 
   static void zero_now(void* block, std::int64_t bytes) {
@@ -166,13 +178,13 @@ class checked {
   template <class Arguments>
   static void launch(const char* who, void (*)(Arguments), const launch_shape&, stream s, const Arguments&, const touch* touches, int count) {
     const std::lock_guard lock(mutex());
-    here()->order.work(s, who, touches, count);
+    here()->order.work(s, who, touches, count, false);
   }
   /// A function of the CPU is called when its turn comes.
   template <class Arguments>
   static void call(const char* who, void (*function)(const Arguments&), stream s, const Arguments& a, const touch* touches, int count) {
     const std::lock_guard lock(mutex());
-    here()->order.work(s, who, touches, count);
+    here()->order.work(s, who, touches, count, false);
     here()->put(s, [function, a] { function(a); });
   }
 
@@ -187,7 +199,7 @@ class checked {
     checked_options how;
     stream_order order;
     std::vector<std::deque<job>> lanes;                // by stream
-    std::vector<std::int64_t> records, reached;        // by event: how often it was recorded, and was reached
+    std::vector<std::int64_t> records, reached, when;  // by event: how often it was recorded, and was reached, and when
     std::int64_t drawn = 0;
 
     std::uint32_t draw() { return random_stream{how.seed, 0, 0, 0}.bits(drawn++); }
@@ -216,10 +228,15 @@ class checked {
     }
   };
 
+  static std::int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   static std::unique_ptr<world>& here() {
     static std::unique_ptr<world> all = std::make_unique<world>(checked_options{});
     return all;
+  }
+  static int& device() {
+    static thread_local int now = 0;
+    return now;
   }
   static std::mutex& mutex() {
     static std::mutex all;

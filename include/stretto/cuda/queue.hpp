@@ -27,7 +27,7 @@
 namespace stretto::inline v0::cuda {
 
 struct queue_options {
-  int device = 0;
+  int device = -1;                       ///< below 0: the calling thread's
   std::int64_t scratch_bytes = 64 << 20;
   std::int64_t upload_bytes = 1 << 20;   ///< the largest upload
   int uploads = 16;                      ///< that may be under way
@@ -43,7 +43,7 @@ class basic_queue {
   using stream = typename Runtime::stream;
   using options_type = queue_options;
 
-  explicit basic_queue(const queue_options& o = {}) : how_(checked_options(o)), own_(on_device(o.device)), now_(own_.get()) {
+  explicit basic_queue(const queue_options& o = {}) : how_(checked_options(o)), own_(stream_there(how_.device)), now_(own_.get()) {
     scratch_ = memory::take(how_.scratch_bytes);
     const std::int64_t whole = how_.upload_bytes * how_.uploads;
     uploaded_ = memory::take(whole);
@@ -158,9 +158,10 @@ class basic_queue {
     if (o.scratch_bytes < 0 || o.upload_bytes < 0 || o.uploads < 1) throw error("stretto: a queue has scratch_bytes or upload_bytes below 0, or less than one upload; correct its options");
     queue_options whole = o;
     whole.upload_bytes = (o.upload_bytes + 255) / 256 * 256;
+    if (whole.device < 0) whole.device = Runtime::current();
     return whole;
   }
-  static basic_stream<Runtime> on_device(int device) {
+  static basic_stream<Runtime> stream_there(int device) {
     Runtime::use(device);
     return {};
   }

@@ -52,6 +52,12 @@ struct runtime {
     cuda_check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
     return value;
   }
+  /// The device of the calling thread.
+  static int current() {
+    int device = 0;
+    cuda_check(cudaGetDevice(&device), "cudaGetDevice");
+    return device;
+  }
   /// The calling thread's device from here on. Devices reach each other's memory where they can.
   static void use(int device) {
     cuda_check(cudaSetDevice(device), "cudaSetDevice");
@@ -85,7 +91,18 @@ struct runtime {
     cuda_check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     return e;
   }
+  static event make_timed_event() {
+    event e = nullptr;
+    cuda_check(cudaEventCreate(&e), "cudaEventCreate");
+    return e;
+  }
   static void drop_event(event e) { cudaEventDestroy(e); }
+  /// Between two that were reached.
+  static double nanoseconds(event from, event to) {
+    float ms = 0;
+    cuda_check(cudaEventElapsedTime(&ms, from, to), "cudaEventElapsedTime");
+    return 1e6 * static_cast<double>(ms);
+  }
   static void record(event e, stream s) { cuda_check(cudaEventRecord(e, s), "cudaEventRecord"); }
   static void wait(stream s, event e) { cuda_check(cudaStreamWaitEvent(s, e, 0), "cudaStreamWaitEvent"); }
   static bool is_done(event e) {

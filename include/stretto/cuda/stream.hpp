@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A stream and an event that belong to somebody.
+// A stream and an event that belong to somebody, and the device of a scope.
 //
 //     basic_stream<runtime> a, b;  basic_event<runtime> written;
 //     …work on a…;  written.record(a.get());  written.hold(b.get());  …work on b that needs it…
@@ -10,6 +10,18 @@
 #include <utility>
 
 namespace stretto::inline v0::cuda {
+
+/// The calling thread makes and uses memory of a device while this lives, and then of that of before.
+template <class Runtime>
+class on_device {
+ public:
+  explicit on_device(int device) : before_(Runtime::current()) { Runtime::use(device); }
+  on_device(const on_device&) = delete;
+  ~on_device() { Runtime::use(before_); }
+
+ private:
+  int before_;
+};
 
 template <class Runtime>
 class basic_stream {

@@ -7,7 +7,8 @@
 //     stream 1                 wait e ── read x
 //     stream 2   read x                                     a fault: nothing orders it behind the write
 // Faults are sentences: what isn't waited for, what is used after it was given back or before anybody wrote to it, what lies
-// beyond its block, events that were never recorded, memory that the host touches too early, what nobody gives back.
+// beyond its block, events that were never recorded, memory that the host touches too early, what nobody gives back, and
+// memory and events of another device.
 // An order that holds by chance on some device is none here: what counts is what the program asks for.
 // Cost: a look at the recent touches of a block for each touch. Source: Lamport, Time, clocks, and the ordering of events in
 // a distributed system, CACM 1978; clocks as vectors: Fidge, and Mattern, 1988.
@@ -30,15 +31,17 @@ class stream_order {
  public:
   static constexpr int host = 0;  ///< the lane of what the host does; streams are 1 and on
 
-  int add_stream() {
+  int add_stream(int device = 0) {
     const std::lock_guard lock(mutex_);
     clocks_.push_back(clocks_[host]);
     numbers_.push_back(0);
+    devices_.push_back(device);
     return static_cast<int>(clocks_.size()) - 1;
   }
-  int add_event() {
+  int add_event(int device = 0) {
     const std::lock_guard lock(mutex_);
     events_.push_back({});
+    events_.back().device = device;
     return static_cast<int>(events_.size()) - 1;
   }
 
@@ -48,6 +51,8 @@ class stream_order {
     const std::lock_guard lock(mutex_);
     follow(clocks_[static_cast<std::size_t>(stream)], clocks_[host]);
     moment& e = events_[static_cast<std::size_t>(event)];
+    if (const int there = devices_[static_cast<std::size_t>(stream)]; there != e.device)
+      fault(text("stretto: an event of device ", e.device, " is recorded on ", lane(stream), " of device ", there, ", which fails; make it where that device is used"));
     e.recorded = true;
     e.at = clocks_[static_cast<std::size_t>(stream)];
   }
@@ -63,6 +68,14 @@ class stream_order {
     if (!e.recorded) return fault(text("stretto: the host waits for an event that was never recorded, which holds nothing back; record it first"));
     follow(clocks_[host], e.at);
   }
+  /// The host asks when an event was reached.
+  void read_time(int event) {
+    const std::lock_guard lock(mutex_);
+    const moment& e = events_[static_cast<std::size_t>(event)];
+    bool waited = e.recorded;
+    for (std::size_t i = 0; i < e.at.size() && waited; ++i) waited = e.at[i] <= (i < clocks_[host].size() ? clocks_[host][i] : 0);
+    if (!waited) fault(text("stretto: the host asks for the time of an event that it hasn't waited for, which fails; wait for its stream first"));
+  }
   void synchronize_stream(int stream) {
     const std::lock_guard lock(mutex_);
     follow(clocks_[host], clocks_[static_cast<std::size_t>(stream)]);
@@ -74,10 +87,11 @@ class stream_order {
 
   // Memory.
 
-  void taken(const void* first, std::int64_t bytes, const char* name) {
+  /// `device`: below 0 where all reach it.
+  void taken(const void* first, std::int64_t bytes, const char* name, int device = -1) {
     const std::lock_guard lock(mutex_);
     block b;
-    b.bytes = bytes, b.name = name;
+    b.bytes = bytes, b.name = name, b.device = device;
     // What was given back may have begun within this block: it isn't there any more.
     const auto begin = reinterpret_cast<std::uintptr_t>(first), end = begin + static_cast<std::uintptr_t>(bytes);
     auto old = blocks_.lower_bound(begin);
@@ -105,8 +119,8 @@ class stream_order {
     return b != blocks_.begin() && a < std::prev(b)->first + static_cast<std::uintptr_t>(std::prev(b)->second.bytes) && !std::prev(b)->second.given;
   }
 
-  /// Work on a lane, in its order.
-  void work(int where, const char* name, const touch* touches, int count) {
+  /// Work on a lane, in its order. `far_too`: it may touch another device's memory, as copies do.
+  void work(int where, const char* name, const touch* touches, int count, bool far_too = true) {
     const std::lock_guard lock(mutex_);
     const std::int64_t number = next(where);
     for (int i = 0; i < count; ++i) {
@@ -129,6 +143,8 @@ class stream_order {
         fault(text("stretto: '", name, "' on ", lane(where), t.writes ? " writes to " : " reads ", words(b), ", which was given back on ", lane(b.giver.lane), "; keep it until then"));
         continue;
       }
+      if (const int there = devices_[static_cast<std::size_t>(where)]; !far_too && b.device >= 0 && b.device != there)
+        fault(text("stretto: '", name, "' on ", lane(where), " of device ", there, t.writes ? " writes to " : " reads ", words(b), " of device ", b.device, "; make it where the other is used, or copy it"));
       look_at(b, a, where);
       keep(b, a);
     }
@@ -157,6 +173,7 @@ class stream_order {
   using clock = std::vector<std::int64_t>;  // by lane: how much of its work comes before
   struct moment {
     bool recorded = false;
+    int device = 0;
     clock at;
   };
   struct access {
@@ -169,6 +186,7 @@ class stream_order {
   struct block {
     std::int64_t bytes = 0;
     const char* name = "";
+    int device = -1;
     bool given = false;
     access giver;
     std::vector<access> recent;
@@ -228,6 +246,7 @@ class stream_order {
   mutable std::mutex mutex_;
   std::vector<clock> clocks_ = std::vector<clock>(1);
   std::vector<std::int64_t> numbers_ = std::vector<std::int64_t>(1, 0);
+  std::vector<int> devices_ = std::vector<int>(1, -1);  // by lane
   std::vector<moment> events_;
   std::map<std::uintptr_t, block> blocks_;
   std::vector<std::string> faults_;

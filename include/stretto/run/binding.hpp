@@ -79,6 +79,14 @@ struct object_source {
   const object_row& what() const { return gradient ? (given ? row->given_gradient : row->gradient) : (given ? row->given : row->output); }
 };
 
+/// While it lives, memory is counted for a rank, and made where that rank's is to lie.
+template <class Transport>
+struct made_for {
+  made_for(Transport& t, int rank, memory_account& a) : counted(a), there(placed_for(t, rank)) {}
+  counted_for counted;
+  decltype(placed_for(std::declval<Transport&>(), 0)) there;
+};
+
 /// Pinned numbers by rank, where ranks are streams.
 template <class Transport>
 struct lane_numbers {
@@ -162,7 +170,7 @@ struct binding {
     rooms.resize(static_cast<std::size_t>(work.ranks));
     for (int r = 0; r < work.ranks; ++r) {
       if (!transport.local(r)) continue;
-      const counted_for scope(account_of(r));
+      const made_for<Transport> scope(transport, r, account_of(r));
       rank_room& room = rooms[static_cast<std::size_t>(r)];
       const rank_flow& f = tables.ranks[static_cast<std::size_t>(r)];
       std::size_t places = 1;
@@ -200,6 +208,8 @@ struct binding {
       const naming name(work);
       for (const action& a : work.order(r))
         if (names) room.names.push_back(label(name(a).str()));
+      if constexpr (has_lanes<Transport>)
+        if (records) transport.clock(r).reserve(2 * static_cast<std::int64_t>(f.items.size()));
       if (records) record.ranks[static_cast<std::size_t>(r)].times = std::vector<entry_times>(static_cast<std::size_t>(kept_steps * work.order(r).count));
     }
   }

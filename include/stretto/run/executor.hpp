@@ -18,6 +18,7 @@
 #include <stretto/plan/diagnose.hpp>
 #include <stretto/run/agreement.hpp>
 #include <stretto/run/binding.hpp>
+#include <stretto/run/lane_times.hpp>
 #include <stretto/run/rank_update.hpp>
 #include <stretto/run/rank_tools.hpp>
 #include <stretto/run/ranges.hpp>
@@ -69,6 +70,7 @@ class executor {
     }
     now_.store(nullptr, std::memory_order_relaxed);
     if (!published) settle(), publish();
+    if (times_ != nullptr && lane_times_.read(t_, *run_, rank_, q_->index)) last_ = clock_now();
     if (times_ != nullptr) notes.ended[kept] = last_;
     record_.order.store(nullptr, std::memory_order_relaxed);
   }
@@ -77,6 +79,7 @@ class executor {
   /// Every entry of the list once.
   void walk(bool& published) {
     const step_request& q = *q_;
+    lane_times_.begin(t_, rank_);
     for (const work_item& item : f_->items) {
       now_.store(&item, std::memory_order_relaxed);
       record_.entry = item.entry;
@@ -219,12 +222,14 @@ class executor {
         empty = serves->begin(serves->with, w.what.stage, number, empty, c);
         is_last_ = is_last_ || (empty & service_calls::last) != 0;
       }
+      if (times_ != nullptr) lane_times_.before(t_, rank_, w);
       in_layers_ = true;  // whatever is thrown before it is false again is of the layer that the context names
       if (forward && serves != nullptr) empty = serve(*serves, stage, w, number, empty);
       else if (forward) stage.forward(c, w.slot, w.workspace, w.carry, room_->out.data());
       if (w.kind == work::backward_input || whole) stage.backward_input(c, w.slot, w.workspace, w.carry, room_->out.data(), whole);
       if (weight_only || whole) stage.backward_weight(c, w.slot, w.workspace, w.carry, whole);
       in_layers_ = false;
+      if (times_ != nullptr) lane_times_.behind(t_, rank_);
       record_.layer = 0;
       if (serves != nullptr) serves->end(serves->with, w.what.stage, number, empty);
       if (forward && empty == 0 && room_->bound[static_cast<std::size_t>(w.stage)]->ends) note_loss(stage, w);
@@ -365,6 +370,7 @@ class executor {
   std::atomic<std::int64_t> ended_ = 0;
   entry_times* times_ = nullptr;
   std::int64_t last_ = 0;  // the moment that was noted last
+  lane_times<Transport> lane_times_;
 };
 
 }  // namespace stretto::inline v0::detail

@@ -310,7 +310,7 @@ class pipeline {
         bool owns = false;
         for (int k = 0; k < v.routes; ++k) owns = owns || v.route(k).rank_of(s) == r;
         if (!owns || !transport_.local(r)) continue;
-        const counted_for scope(crew_.rank(r).memory);
+        const detail::made_for<Transport> scope(transport_, r, crew_.rank(r).memory);
         detail::bound_stage stage(model_, cut_, s, links_, how_.recompute_all);
         parameter_list list;
         stage.parameters(list);
@@ -322,7 +322,7 @@ class pipeline {
     detail::begin_alike(transport_, board_, own, number, hold_on);
     std::vector<parameter> by_row(static_cast<std::size_t>(board_.count()));
     crew_.each_local([&](int r, auto& rank) {
-      const counted_for scope(rank.memory);
+      const detail::made_for<Transport> scope(transport_, r, rank.memory);
       rank.work = std::make_unique<detail::executor<Transport, Optimizer>>(transport_, *crew_.record.of_rank[static_cast<std::size_t>(r)], board_, rank.stages);
       for (std::size_t i = 0; i < own[static_cast<std::size_t>(r)].size(); ++i) {
         const int row = board_.find(r, static_cast<int>(i));

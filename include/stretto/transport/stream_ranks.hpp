@@ -6,16 +6,19 @@
 //     sender's stream     … wait emptied ── fills the object ── record filled ─┐                         ┌─► wait emptied …
 //     receiver's stream                                                        └─► wait filled ── uses it ── record emptied
 // So a thread may be far ahead of its stream. On another device the receiver has objects of its own, to which what an object
-// holds is copied, run by run, on the receiver's stream. `lane` is a rank's stream; `settle` waits until all on it is done.
+// holds is copied, run by run, on the receiver's stream. `lane` is a rank's stream; `settle` waits until all on it is done;
+// `clock` says when the device was where.
 // Runtime: cuda::runtime (transport/cuda_streams.hpp), or cuda::checked, which needs no device and finds what isn't waited
 // for. Pace: how threads wait, as in mailroom.hpp. Cost: two calls of the driver a message and end, and those of threads.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include <stretto/cuda/lane_clock.hpp>
 #include <stretto/cuda/memory.hpp>
 #include <stretto/cuda/stream.hpp>
 #include <stretto/transport/mailroom.hpp>
@@ -72,19 +75,29 @@ class stream_ranks : public mailroom<Pace> {
 
   explicit stream_ranks(int ranks, const options& how = {}, const lane_options& where = {}) : base(ranks, how), devices_(devices_of(ranks, where)) {
     for (int r = 0; r < ranks; ++r) {
-      Runtime::use(device(r));
+      const auto there = place(r);
       lanes_.emplace_back();
       lent_.push_back(lanes_.back().get());
+      clocks_.emplace_back();
+      std::unique_ptr<begun>& b = begun_[device(r)];
+      if (b == nullptr) {
+        b = std::make_unique<begun>();
+        b->event.record(lent_.back());
+      }
+      clocks_.back().start(lent_.back(), b->event, b->clock);
     }
-    Runtime::use(device(0));
   }
 
   int device(int rank) const { return devices_[static_cast<std::size_t>(rank)]; }
+  /// While it lives, the calling thread makes memory of the rank's device.
+  cuda::on_device<Runtime> place(int rank) const { return cuda::on_device<Runtime>(device(rank)); }
   typename Runtime::stream stream_of(int rank) const { return lent_[static_cast<std::size_t>(rank)]; }
   /// What tools of a rank's layers are lent: a pointer to its stream.
   const void* lane(int rank) const { return &lent_[static_cast<std::size_t>(rank)]; }
   /// Waits until all that was put on a rank's stream is done.
-  void settle(int rank) { Runtime::synchronize(stream_of(rank)); }
+  void settle(int rank) { clocks_[static_cast<std::size_t>(rank)].settle(); }
+  /// Marks on a rank's stream, which say when the device came by: lane_clock.hpp.
+  cuda::lane_clock<Runtime>& clock(int rank) { return clocks_[static_cast<std::size_t>(rank)]; }
 
   void copy(int rank, void* to, const void* from, std::int64_t bytes) {
     if (bytes > 0) Runtime::copy(to, from, bytes, stream_of(rank));
@@ -107,9 +120,12 @@ class stream_ranks : public mailroom<Pace> {
     inner.maker = &made;
     inner.make = [](const void* m) -> void* {
       const maker_of& how = *static_cast<const maker_of*>(m);
-      Runtime::use(how.self->device(how.where->shape.from));
+      const channel_shape& s = how.where->shape;
+      const cuda::on_device<Runtime> to(how.self->device(s.to));
+      event emptied;  // events are recorded on streams of their device alone
+      const cuda::on_device<Runtime> from(how.self->device(s.from));
       void* const object = how.make(how.maker);
-      how.where->all_.push_back({object, {}, {}});
+      how.where->all_.push_back({object, {}, std::move(emptied)});
       return object;
     };
     c.inner_ = base::open(inner);
@@ -117,7 +133,7 @@ class stream_ranks : public mailroom<Pace> {
       if (shape.cross == nullptr)
         throw error(text("stretto: rank ", shape.from, " on device ", device(shape.from), " sends ", detail::type_in(shape.type), " to rank ", shape.to, " on device ", device(shape.to),
                          ", and the type doesn't say how it crosses; add cross(crossing&, value&) to its wire_traits").str());
-      Runtime::use(device(shape.to));
+      const cuda::on_device<Runtime> to(device(shape.to));
       for (int i = 0; i < shape.objects; ++i) c.far_.push_back(shape.make(shape.maker));
       c.free_ = c.far_;
     }
@@ -200,6 +216,13 @@ class stream_ranks : public mailroom<Pace> {
   std::vector<int> devices_;
   std::vector<cuda::basic_stream<Runtime>> lanes_;
   std::vector<typename Runtime::stream> lent_;
+  /// From where a device's time counts.
+  struct begun {
+    cuda::timed_event<Runtime> event = cuda::timed_event<Runtime>::made();
+    cuda::device_clock clock;
+  };
+  std::map<int, std::unique_ptr<begun>> begun_;
+  std::vector<cuda::lane_clock<Runtime>> clocks_;
   std::vector<std::unique_ptr<channel>> channels_;
 };
 

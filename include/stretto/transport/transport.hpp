@@ -107,15 +107,25 @@ inline std::string_view type_in(std::string_view words) {
   return from == std::string_view::npos || to == std::string_view::npos || to < from + 4 ? words : words.substr(from + 4, to - from - 4);
 }
 
-/// Whether ranks put their work on streams of a device: lane(rank) is a rank's stream, settle(rank) waits until all on it is
-/// done, copy(rank, to, from, bytes) copies in its order, to and from pinned<T> memory of the CPU, too.
+/// Whether ranks put their work on streams of devices: lane(rank) is a rank's stream, settle(rank) waits until all on it is
+/// done, copy(rank, to, from, bytes) copies in its order, to and from pinned<T> memory of the CPU, too; clock(rank) has marks on
+/// it, and while place(rank) lives, the calling thread makes memory of the rank's device.
 template <class T>
 concept has_lanes = requires(T& t, int rank, void* to, const void* from, std::int64_t bytes) {
   { t.lane(rank) } -> std::same_as<const void*>;
   t.settle(rank);
   t.copy(rank, to, from, bytes);
+  t.clock(rank).begin();
+  t.place(rank);
   typename T::template pinned<double>;
 };
+
+/// While it lives, the calling thread makes memory where a rank's is to lie.
+template <class T>
+auto placed_for(T& t, int rank) {
+  if constexpr (has_lanes<T>) return t.place(rank);
+  else return static_cast<void>(t), rank;
+}
 
 /// Whether messages are copied between processes: then both ends make objects of their own.
 template <class T>
