@@ -329,7 +329,7 @@ TEST_CASE("what is measured of streams is when the device did it, not when it wa
         CHECK(r.messages.empty() == (ranks == 1));
         for (const message_times& m : r.messages) {
           CHECK(m.put > 0);
-          CHECK(m.taken >= m.put);
+          CHECK(m.taken >= m.put - 1e-4);  // how well ranks agree about the time
         }
       }
     }

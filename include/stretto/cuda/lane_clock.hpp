@@ -56,7 +56,7 @@ class device_clock {
   }
 
  private:
-  static constexpr double drift = 1e-4;  // of the one against the other, at most
+  static constexpr double drift = 2e-5;  // of the one against the other, at most
   std::mutex mutex_;
   double apart_ = 0, last_ = 0;
   bool known_ = false;
