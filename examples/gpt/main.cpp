@@ -4,9 +4,37 @@
 //
 //     gpt                                      a small one on the project's own text, four ranks, 1F1B
 //     gpt --schedule zb_h1 --dtype bf16 --html --trace
+//     gpt --device cuda --dtype bf16           the ranks are four streams of a CUDA device
 //     gpt --help
 #include "program.hpp"
 
+namespace gpt {
+
+// What of cuda/ was compiled: STRETTO_GPT_CUDA.
+int train_fp32_on_cuda(const settings& how);
+int train_bf16_on_cuda(const settings& how);
+int train_fp16_on_cuda(const settings& how);
+
+namespace {
+
+trainer on_cuda(const std::string& dtype) {
+#ifdef STRETTO_GPT_CUDA_FP32
+  if (dtype == "fp32") return train_fp32_on_cuda;
+#endif
+#ifdef STRETTO_GPT_CUDA_BF16
+  if (dtype == "bf16") return train_bf16_on_cuda;
+#endif
+#ifdef STRETTO_GPT_CUDA_FP16
+  if (dtype == "fp16") return train_fp16_on_cuda;
+#endif
+  static_cast<void>(dtype);
+  return nullptr;
+}
+
+}  // namespace
+
+}  // namespace gpt
+
 int main(int argc, char** argv) {
-  return gpt::program(argc, argv, "gpt", [](gpt::settings&) {}, [](const gpt::settings&) {});
+  return gpt::program(argc, argv, "gpt", [](gpt::settings&) {}, [](const gpt::settings&) {}, gpt::on_cuda);
 }

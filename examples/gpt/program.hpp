@@ -16,13 +16,17 @@
 
 namespace gpt {
 
+/// Trains as it is told, in one type of numbers.
+using trainer = int (*)(const settings& how);
+
 int train_fp32(const settings& how);
 int train_bf16(const settings& how);
 int train_fp16(const settings& how);
 
 /// `prepare` is called with the settings before the command line is read, and once more after a file; `check` when all is read.
-template <class Prepare, class Check>
-int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& check) {
+/// trainer_of(dtype) is that of a CUDA device, or null where the program has none.
+template <class Prepare, class Check, class Trainer>
+int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& check, Trainer&& trainer_of) {
   try {
     settings how;
     prepare(how);
@@ -35,11 +39,14 @@ int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& 
       a.read(argc, argv);
     }
     check(how);
+    trainer train = how.dtype == "bf16" ? train_bf16 : how.dtype == "fp16" ? train_fp16 : train_fp32;
+    if (how.device == "cuda" && (train = trainer_of(how.dtype)) == nullptr)
+      throw stretto::error(stretto::text("stretto: ", name, " is to train in ", how.dtype, " on a CUDA device, and was built without; ", name == std::string("gpt") ? "configure with -DSTRETTO_CUDA=ON, and that type in STRETTO_GPT_CUDA" : "take the program gpt").str());
     std::fputs(a.table().c_str(), stdout);
     how.words = a.config();
     std::printf("\n");
     if (how.logs) stretto::dump_on_signals({SIGTERM, SIGUSR1});
-    return how.dtype == "bf16" ? train_bf16(how) : how.dtype == "fp16" ? train_fp16(how) : train_fp32(how);
+    return train(how);
   } catch (const std::bad_alloc&) {
     std::fflush(stdout);
     std::fprintf(stderr, "stretto: gpt needs more memory than there is, or than it may have; take fewer layers, a smaller width or vocabulary, or --recompute\n");

@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Where the ranks of gpt run: threads of this process, or over a transport a process each. What only one of several processes is to
+// Where the ranks of gpt run: threads of this process, or over a transport a process each; cuda/streams.hpp has streams of a
+// device. What only one of several processes is to
 // do, rank 0 does: it speaks.
 #pragma once
 
 #include <vector>
 
+#include <stretto/host.hpp>
 #include <stretto/run.hpp>
 #include <stretto/train/checkpoint.hpp>
 #include <stretto/train/save_together.hpp>
 #include <stretto/transport/group.hpp>
 
+#include "settings.hpp"
+
 namespace gpt {
 
+/// Ranks that work on the CPU.
+struct on_cores {
+  using device = stretto::host::device;
+  static constexpr std::int64_t product = 384;  // whose rate is the roof
+  static constexpr const char* worker = "a core";
+  device::options queue(const settings& how) const { return {.threads = how.threads}; }
+  stretto::host::optimizer<stretto::adamw_options> optimizer(const stretto::adamw_options& o) const { return {o, false}; }
+  double workers(const settings& how) const { return how.ranks * how.threads; }
+};
+
 /// All ranks are threads here.
-struct as_threads {
+struct as_threads : on_cores {
   static constexpr bool apart = false;
   bool speaks() const { return true; }
   bool local(int) const { return true; }
@@ -31,7 +45,7 @@ struct as_threads {
 
 /// Each rank is a process.
 template <class Transport>
-class as_processes {
+class as_processes : public on_cores {
  public:
   static constexpr bool apart = true;
   explicit as_processes(Transport& t) : t_(t), me_(stretto::detail::first_local(t)), all_(t, me_, "gpt") {}

@@ -22,7 +22,8 @@ namespace gpt {
 
 struct settings {
   // The model.
-  std::string family = "gpt2", dtype = "fp32";
+  std::string family = "gpt2", dtype = "fp32", device = "host", products;
+  bool tf32 = false;
   int layers = 4, heads = 4, kv_heads = 0, vocabulary = 512;
   std::int64_t width = 128, sequence = 128;
   double dropout = 0;
@@ -54,6 +55,9 @@ struct settings {
     schedules.emplace_back("auto");
     a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
     a.add("dtype", dtype, "of activations and of the weights in products; those of 16 bits have masters of fp32, and fp16 a scale of the loss", {.choices = {"fp32", "bf16", "fp16"}});
+    a.add("device", device, "host: ranks are threads of the CPU; cuda: streams of CUDA devices", {.choices = {"host", "cuda"}});
+    a.add("products", products, "on cuda, the table of algorithms that choose_products wrote; empty: the library's own choice");
+    a.add("tf32", tf32, "on cuda, products of fp32 on tensor cores, with 11 bits of each number");
     a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
     a.add("width", width, "of the model", {.least = 1, .most = 1 << 16});
     a.add("heads", heads, "of attention", {.least = 1, .most = 1 << 12});
@@ -62,11 +66,11 @@ struct settings {
     a.add("sequence", sequence, "tokens of a sample", {.unit = "tokens", .least = 1, .most = 1 << 20});
     a.add("dropout", dropout, "share that is dropped", {.least = 0, .most = 0.99});
     a.add("schedule", schedule, "order of the passes; auto: 1f1b, or interleaved_1f1b with several chunks, for the first steps, then the fastest by what they measured that holds as much and has the same bits", {.choices = schedules});
-    a.add("ranks", ranks, "of the pipeline, one thread each; gpt_mpi: as many as processes", {.least = 1, .most = 256});
+    a.add("ranks", ranks, "of the pipeline, a thread or a stream each; gpt_mpi: as many as processes", {.least = 1, .most = 256});
     a.add("micro-batches", micro_batches, "of a step", {.least = 1, .most = 4096});
     a.add("chunks", chunks, "stages of each rank; 0: as many as the schedule wants", {.least = 0, .most = 64});
     a.add("samples", samples, "of a micro-batch", {.least = 1, .most = 4096});
-    a.add("threads", threads, "of each rank", {.least = 1, .most = 256});
+    a.add("threads", threads, "of each rank, on host", {.least = 1, .most = 256});
     a.add("recompute", recompute, "blocks keep nothing but their inputs");
     a.add("steps", steps, "updates of the weights", {.unit = "steps", .least = 0, .most = 1000000000});
     a.add("rate", rate, "largest learning rate", {.least = 0, .most = 100});

@@ -14,7 +14,6 @@
 #include <stretto/draw/html.hpp>
 #include <stretto/draw/svg.hpp>
 #include <stretto/draw/trace.hpp>
-#include <stretto/host.hpp>
 #include <stretto/model/transformer.hpp>
 #include <stretto/run.hpp>
 #include <stretto/run/measured.hpp>
@@ -39,22 +38,26 @@ using namespace stretto;
 
 inline double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// The rate of a large product on one thread, in operations a second.
-template <class T>
-double product_rate(const host::queue_options& o) {
-  host::queue q(o);
-  constexpr std::int64_t n = 384;
-  tensor<T, 2> a({n, n}), b({n, n}), c({n, n});
-  for (std::int64_t i = 0; i < a.size(); ++i) a.data()[i] = b.data()[i] = static_cast<T>(static_cast<float>(i % 13) / 13);
-  host::packed_matrix<T> p(q, n, n);
+/// The rate of a large product of n by n matrices on one of a device's workers, in operations a second.
+template <class Device, class T>
+double product_rate(const typename Device::options& o, std::int64_t n) {
+  typename Device::queue q(o);
+  tensor<T, 2> numbers({n, n});
+  for (std::int64_t i = 0; i < numbers.size(); ++i) numbers.data()[i] = static_cast<T>(static_cast<float>(i % 13) / 13);
+  typename Device::template tensor<T, 2> a({n, n}), b({n, n}), c({n, n});
+  for (auto* m : {&a, &b}) Device::memory::copy(m->data(), numbers.data(), numbers.size() * static_cast<std::int64_t>(sizeof(T)));
+  typename Device::template packed<T> p(q, n, n);
   pack(q, b, p);
   double best = 1;
   for (int k = 0; k < 20; ++k) {
+    q.synchronize();
     const double begin = now();
     matrix_product(q, a, p, c);
+    q.synchronize();
     best = (std::min)(best, now() - begin);
   }
-  return 2.0 * n * n * n / best;
+  const auto side = static_cast<double>(n);
+  return 2 * side * side * side / best;
 }
 
 template <class T, class Ranks>
@@ -65,7 +68,8 @@ int train(settings how, Ranks& ranks) {
     throw error(text("stretto: gpt is to write ", how.texts, " texts at once, and a step has ", how.samples * how.micro_batches, " samples; ask for as many at most").str());
   const rate_schedule rates = how.rates();
   plan order = how.order();
-  const host::queue_options queue{.threads = how.threads};
+  using device = typename Ranks::device;
+  const typename device::options queue = ranks.queue(how);
 
   // Data: files of tokens, or the project's own text.
   if (how.out.empty()) how.out = ".";
@@ -117,20 +121,20 @@ int train(settings how, Ranks& ranks) {
 
   // The model over the ranks.
   writer text_writer(how.sequence, how.samples, how.temperature, static_cast<std::uint32_t>(how.seed));
-  const auto model = transformer<host::device, T>(
+  const auto model = transformer<device, T>(
       shape, {.seed = static_cast<std::uint32_t>(how.seed), .queue = queue, .watcher = {&writer::look<T>, &text_writer}, .recompute = how.recompute});
   const std::vector<double> by_layer = layer_costs(shape);
   const cut stages = even_cut(by_layer, order.stages);
-  const host::optimizer adam{adamw_options{.rate = how.rate, .beta2 = 0.95, .decay = how.decay}, false};
+  const auto adam = ranks.optimizer(adamw_options{.rate = how.rate, .beta2 = 0.95, .decay = how.decay});
   const dry_report memory = dry_run(model, stages, order, {.states = adam.states});
-  const double roof = product_rate<T>(queue);
+  const double roof = product_rate<device, T>(queue, Ranks::product);
   const costs guess = foretold_costs(by_layer, stages, 0.8 * roof);
   const std::int64_t tokens = how.micro_batches * shape.rows();
   std::printf("model       %s, %s parameters, %d layers in %d stages\n", how.family.c_str(), grouped(parameter_count(shape)).c_str(), model.size(), order.stages);
   std::printf("plan        %s, %d ranks, %d micro-batches of %lld samples: %s tokens a step\n", how.measures() ? "auto" : how.schedule.c_str(), order.ranks, order.micro_batches, static_cast<long long>(how.samples), grouped(tokens).c_str());
   std::printf("\nmemory, foretold\n%s\n", memory_table(memory).c_str());
   const double foretold_step = simulate(order, guess).makespan;
-  std::printf("a step      %.1f ms foretold, with a core a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, roof * 1e-9);
+  std::printf("a step      %.1f ms foretold, with %s a rank and products at 0.8 of their rate of %.0f GFLOP/s\n\n", 1e3 * foretold_step, Ranks::worker, roof * 1e-9);
   if (how.dry_run) return 0;
 
   auto p = ranks.bind(model, stages, order, adam, {.seed = static_cast<std::uint32_t>(how.seed), .samples = how.samples, .first_step = first, .clip = how.clip, .skips = true, .skipped = skipped, .dump = how.logs ? folder("run") : std::string()});
@@ -207,7 +211,7 @@ int train(settings how, Ranks& ranks) {
     step_report r;
     r.step = step + 1, r.steps = how.steps, r.ranks = how.ranks, r.loss = h.loss(), r.norm = how.clip > 0 ? h.norm() : -1, r.rate = rates(step);
     r.seconds = now() - begin, r.tokens = tokens, r.tokens_per_second = static_cast<double>(tokens) / r.seconds;
-    r.flops = operations * r.tokens_per_second, r.share_of_roof = share_of_peak(r.flops / how.ranks, roof * how.threads);
+    r.flops = operations * r.tokens_per_second, r.share_of_roof = share_of_peak(r.flops, roof * ranks.workers(how));
     const recording seen = h.measured();
     if (how.measures() && step - first >= warm) measured_steps.push_back(seen);
     const plan_view program = p.steps();

@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
         [&](const gpt::settings& how) {
           if (how.ranks != t.ranks())
             throw stretto::error(stretto::text("stretto: gpt_mpi runs as ", t.ranks(), " processes and is asked for --ranks ", how.ranks, "; start as many by mpirun -n, or leave it out").str());
-        });
+        },
+        [](const std::string&) -> gpt::trainer { return nullptr; });
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

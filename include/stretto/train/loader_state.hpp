@@ -60,9 +60,10 @@ struct loader_state {
   friend bool operator==(const loader_state&, const loader_state&) = default;
 
  private:
+  using place = std::int64_t loader_state::*;
   struct field {
     std::string_view name;
-    std::int64_t loader_state::*number;
+    place number;
   };
   static const field fields[7];
 };

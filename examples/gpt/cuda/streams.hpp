@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The ranks of gpt as streams of CUDA devices: of one, or of all that there are, neighbours sharing. Nsight Systems shows their
+// passes by name.
+#pragma once
+
+#include <set>
+
+#include <stretto/cuda.cuh>
+#include <stretto/run/nvtx.hpp>
+#include <stretto/transport/stream_ranks.hpp>
+
+#include "../ranks.hpp"
+
+namespace gpt {
+
+template <class Runtime>
+class as_streams {
+  using transport = stretto::stream_ranks<Runtime>;
+  template <class Options>
+  using optimizer_of = stretto::cuda::basic_optimizer<Runtime, Options>;
+
+ public:
+  using device = stretto::cuda::basic_device<Runtime>;
+  static constexpr bool apart = false;
+  static constexpr std::int64_t product = 4096;  // whose rate is the roof
+  static constexpr const char* worker = "a device";
+
+  explicit as_streams(const settings& how) : t_(how.ranks) {}
+
+  typename device::options queue(const settings& how) const {
+    const std::int64_t tokens = how.samples * how.sequence * 4;
+    typename device::options o;
+    o.tf32 = how.tf32, o.product_table = how.products;
+    o.upload_bytes = tokens > o.upload_bytes ? tokens : o.upload_bytes;
+    return o;
+  }
+  optimizer_of<stretto::adamw_options> optimizer(const stretto::adamw_options& o) const { return {o, false}; }
+  double workers(const settings&) const {
+    std::set<int> devices;
+    for (int r = 0; r < t_.ranks(); ++r) devices.insert(t_.device(r));
+    return static_cast<double>(devices.size());
+  }
+
+  bool speaks() const { return true; }
+  bool local(int) const { return true; }
+  void meet() {}
+  void gather(std::vector<double>&) {}
+  void broadcast(std::vector<std::int32_t>&, int) {}
+  template <class Model, class Optimizer>
+  stretto::pipeline<Model, Optimizer, transport> bind(const Model& m, const stretto::cut& c, const stretto::plan& order, const Optimizer& o, stretto::pipeline_options how) {
+    how.ranges = ranges_.hooks();
+    return stretto::pipeline<Model, Optimizer, transport>(t_, m, c, order, o, how);
+  }
+  void save(stretto::checkpoints& saves, std::int64_t step, const stretto::checkpoint_contents& all) { saves.save(step, all); }
+  void load(const stretto::checkpoint& from, const stretto::checkpoint_contents& to) { from.load(to); }
+
+ private:
+  transport t_;
+  stretto::nvtx_ranges ranges_;
+};
+
+}  // namespace gpt

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "streams.hpp"
+
+#include "../training.hpp"
+
+namespace gpt {
+
+int train_fp32_on_cuda(const settings& how) {
+  as_streams<stretto::cuda::runtime> ranks(how);
+  return train<float>(how, ranks);
+}
+
+}  // namespace gpt
