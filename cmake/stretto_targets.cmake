@@ -48,6 +48,16 @@ function(stretto_own target)
   stretto_sanitize(${target} ${ARGN})
 endfunction()
 
+# stretto_cuda(<target>): likewise, of what nvcc compiles.
+function(stretto_cuda target)
+  stretto_own(${target})
+  find_package(CUDAToolkit REQUIRED)
+  target_link_libraries(${target} PRIVATE CUDA::cublasLt)
+  if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)  # an older CMake doesn't know that nvcc has it
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20>)
+  endif()
+endfunction()
+
 if(STRETTO_SANITIZE)
   include(CMakePushCheckState)
   include(CheckCXXSourceCompiles)

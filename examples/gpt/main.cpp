@@ -12,22 +12,25 @@ namespace gpt {
 
 // What of cuda/ was compiled: STRETTO_GPT_CUDA.
 int train_fp32_on_cuda(const settings& how);
+int train_fp32_checked(const settings& how);
 int train_bf16_on_cuda(const settings& how);
+int train_bf16_checked(const settings& how);
 int train_fp16_on_cuda(const settings& how);
+int train_fp16_checked(const settings& how);
 
 namespace {
 
-trainer on_cuda(const std::string& dtype) {
+trainer on_cuda(const std::string& dtype, bool checked) {
 #ifdef STRETTO_GPT_CUDA_FP32
-  if (dtype == "fp32") return train_fp32_on_cuda;
+  if (dtype == "fp32") return checked ? train_fp32_checked : train_fp32_on_cuda;
 #endif
 #ifdef STRETTO_GPT_CUDA_BF16
-  if (dtype == "bf16") return train_bf16_on_cuda;
+  if (dtype == "bf16") return checked ? train_bf16_checked : train_bf16_on_cuda;
 #endif
 #ifdef STRETTO_GPT_CUDA_FP16
-  if (dtype == "fp16") return train_fp16_on_cuda;
+  if (dtype == "fp16") return checked ? train_fp16_checked : train_fp16_on_cuda;
 #endif
-  static_cast<void>(dtype);
+  static_cast<void>(dtype), static_cast<void>(checked);
   return nullptr;
 }
 

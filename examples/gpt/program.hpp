@@ -24,7 +24,7 @@ int train_bf16(const settings& how);
 int train_fp16(const settings& how);
 
 /// `prepare` is called with the settings before the command line is read, and once more after a file; `check` when all is read.
-/// trainer_of(dtype) is that of a CUDA device, or null where the program has none.
+/// trainer_of(dtype, checked) is that of a CUDA device, or of one that isn't there; null where the program has none.
 template <class Prepare, class Check, class Trainer>
 int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& check, Trainer&& trainer_of) {
   try {
@@ -40,8 +40,8 @@ int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& 
     }
     check(how);
     trainer train = how.dtype == "bf16" ? train_bf16 : how.dtype == "fp16" ? train_fp16 : train_fp32;
-    if (how.device == "cuda" && (train = trainer_of(how.dtype)) == nullptr)
-      throw stretto::error(stretto::text("stretto: ", name, " is to train in ", how.dtype, " on a CUDA device, and was built without; ", name == std::string("gpt") ? "configure with -DSTRETTO_CUDA=ON, and that type in STRETTO_GPT_CUDA" : "take the program gpt").str());
+    if (how.device != "host" && (train = trainer_of(how.dtype, how.device == "checked")) == nullptr)
+      throw stretto::error(stretto::text("stretto: ", name, " is to train in ", how.dtype, " with --device ", how.device, ", and was built without; ", name == std::string("gpt") ? "configure with -DSTRETTO_GPT_CUDA=" + how.dtype : std::string("take the program gpt")).str());
     std::fputs(a.table().c_str(), stdout);
     how.words = a.config();
     std::printf("\n");

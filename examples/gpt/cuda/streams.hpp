@@ -7,10 +7,11 @@
 #include <set>
 
 #include <stretto/cuda.cuh>
+#include <stretto/cuda/checked.hpp>
 #include <stretto/run/nvtx.hpp>
 #include <stretto/transport/stream_ranks.hpp>
 
-#include "../ranks.hpp"
+#include "../training.hpp"
 
 namespace gpt {
 
@@ -23,7 +24,7 @@ class as_streams {
  public:
   using device = stretto::cuda::basic_device<Runtime>;
   static constexpr bool apart = false;
-  static constexpr std::int64_t product = 4096;  // whose rate is the roof
+  static constexpr std::int64_t product = Runtime::watches ? 256 : 4096;  // whose rate is the roof
   static constexpr const char* worker = "a device";
 
   explicit as_streams(const settings& how) : t_(how.ranks) {}
@@ -59,5 +60,26 @@ class as_streams {
   transport t_;
   stretto::nvtx_ranges ranges_;
 };
+
+template <class T>
+int train_on_cuda(const settings& how) {
+  as_streams<stretto::cuda::runtime> ranks(how);
+  return train<T>(how, ranks);
+}
+
+/// Says what streams don't wait for, and ends with 1 where there is something.
+template <class T>
+int train_checked(const settings& how) {
+  using stretto::cuda::checked;
+  checked::begin({.seed = static_cast<std::uint32_t>(how.seed)});
+  {
+    as_streams<checked> ranks(how);
+    if (const int failed = train<T>(how, ranks); failed != 0) return failed;
+  }
+  const auto faults = checked::finish();
+  for (const std::string& fault : faults) std::fprintf(stderr, "%s\n", fault.c_str());
+  std::printf("\n%lld pieces of work on streams, %d that something isn't waited for; nothing was computed\n", static_cast<long long>(checked::works()), static_cast<int>(faults.size()));
+  return faults.empty() ? 0 : 1;
+}
 
 }  // namespace gpt

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "streams.hpp"
 
-#include "../training.hpp"
-
 namespace gpt {
 
-int train_fp32_on_cuda(const settings& how) {
-  as_streams<stretto::cuda::runtime> ranks(how);
-  return train<float>(how, ranks);
-}
+int train_fp32_on_cuda(const settings& how) { return train_on_cuda<float>(how); }
+int train_fp32_checked(const settings& how) { return train_checked<float>(how); }
 
 }  // namespace gpt

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
           if (how.ranks != t.ranks())
             throw stretto::error(stretto::text("stretto: gpt_mpi runs as ", t.ranks(), " processes and is asked for --ranks ", how.ranks, "; start as many by mpirun -n, or leave it out").str());
         },
-        [](const std::string&) -> gpt::trainer { return nullptr; });
+        [](const std::string&, bool) -> gpt::trainer { return nullptr; });
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

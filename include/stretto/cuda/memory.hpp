@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The memory of a CUDA device as a memory space, and pinned memory of the CPU. A tensor in it is made, and goes, when a
-// pipeline is bound; what lives within a step is taken in the order of a stream.
+// pipeline is bound, out of the large chunks of device_arena.hpp; what lives within a step is taken in the order of a stream.
 //
 //     tensor<float, 2, cuda::memory> w({768, 768});          zeros; w(0, 0) doesn't compile: it isn't the CPU's
 //     cuda::to_device(w, numbers);  cuda::to_host(w, numbers);
@@ -16,6 +16,7 @@
 
 #include <stretto/core/error.hpp>
 #include <stretto/core/text.hpp>
+#include <stretto/cuda/device_arena.hpp>
 #include <stretto/cuda/touch.hpp>
 #include <stretto/tensor/memory_account.hpp>
 #include <stretto/tensor/tensor.hpp>
@@ -31,20 +32,27 @@ struct basic_memory {
   /// On the device that the calling thread uses. Throws stretto::error where there is none left.
   static void* take(std::int64_t bytes) {
     if (bytes <= 0) return nullptr;
-    void* const block = Runtime::take(bytes);
+    void* const block = taken(bytes);
     if (stretto::detail::counting != nullptr) stretto::detail::counting->add(bytes);
     return block;
   }
   static void give(void* block, std::int64_t bytes) {
     if (block == nullptr) return;
     if (stretto::detail::counting != nullptr) stretto::detail::counting->add(-bytes);
-    Runtime::give(block);
+    if constexpr (Runtime::watches) Runtime::give(block);
+    else device_arena<Runtime>::all().give(block);
   }
   static void zero(void* block, std::int64_t bytes) {
     if (bytes > 0) Runtime::zero_now(block, bytes);
   }
   static void copy(void* to, const void* from, std::int64_t bytes) {
     if (bytes > 0) Runtime::copy_now(to, from, bytes);
+  }
+
+ private:
+  static void* taken(std::int64_t bytes) {
+    if constexpr (Runtime::watches) return Runtime::take(bytes);  // each block by itself
+    else return device_arena<Runtime>::all().take(bytes);
   }
 };
 

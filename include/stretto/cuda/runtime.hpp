@@ -112,6 +112,12 @@ struct runtime {
     return true;
   }
   static void synchronize_event(event e) { cuda_check(cudaEventSynchronize(e), "cudaEventSynchronize"); }
+  static void synchronize_all(int device) {
+    const int before = current();
+    if (before != device) cuda_check(cudaSetDevice(device), "cudaSetDevice");
+    cudaDeviceSynchronize();  // where it fails, the next call that may says so
+    if (before != device) cuda_check(cudaSetDevice(before), "cudaSetDevice");
+  }
   static void synchronize(stream s) { cuda_check(cudaStreamSynchronize(s), "cudaStreamSynchronize"); }
 
   static void* take(std::int64_t bytes) {
