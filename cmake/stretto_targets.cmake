@@ -58,6 +58,13 @@ function(stretto_cuda target)
   endif()
 endfunction()
 
+# stretto_front_end(<target>): nvcc makes no code for a device of it, and so takes a quarter of the time. Over a device that isn't
+# there it runs as ever.
+function(stretto_front_end target)
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES 80-real)
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-fdevice-syntax-only>")
+endfunction()
+
 if(STRETTO_SANITIZE)
   include(CMakePushCheckState)
   include(CheckCXXSourceCompiles)

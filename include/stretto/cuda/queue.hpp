@@ -93,6 +93,11 @@ class basic_queue {
       throw error(text("stretto: a tensor of shape ", from.extents().words().str(), " is copied to one of ", to.extents().words().str(), "; give tensors of one size without gaps, or copy rows").str());
     copy_bytes(to.data(), from.data(), from.size() * static_cast<std::int64_t>(sizeof(T)));
   }
+  template <class T, int Rank, int Other>
+    requires(!std::is_const_v<T>)
+  void copy(const tensor_view<T, Rank, memory>& from, const tensor_view<T, Other, memory>& to) {
+    copy(tensor_view<const T, Rank, memory>(from), to);
+  }
   template <class T, int Rank>
   void zero(const tensor_view<T, Rank, memory>& what) {
     if (!what.packed()) throw error(text("stretto: a tensor of shape ", what.extents().words().str(), " with gaps can't be zeroed at once; zero its rows").str());
