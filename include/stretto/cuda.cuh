@@ -30,4 +30,5 @@
 #include <stretto/cuda/rms_norm.cuh>
 #include <stretto/cuda/rotary.cuh>
 #include <stretto/cuda/softmax.cuh>
+#include <stretto/cuda/split_rotary.cuh>
 #include <stretto/cuda/squared_error.cuh>
