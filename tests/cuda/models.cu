@@ -2,7 +2,8 @@
 //
 // A bundled model on a CUDA device that isn't there, trained over streams under every schedule on one to four ranks. Every
 // launch, copy and event is looked at: what isn't waited for is printed, and the program ends with 1. Which model is said
-// when it is compiled: -DSTRETTO_MODEL_gpt, _llama, _perceptron, _numbers, _residual or _translation.
+// when it is compiled: -DSTRETTO_MODEL_gpt, _llama, _normed (a Llama whose heads are normed), _perceptron, _numbers, _residual or
+// _translation.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -80,7 +81,7 @@ Options on_little_memory(Options o) {
 
 }  // namespace
 
-#if defined(STRETTO_MODEL_gpt) || defined(STRETTO_MODEL_llama)
+#if defined(STRETTO_MODEL_gpt) || defined(STRETTO_MODEL_llama) || defined(STRETTO_MODEL_normed)
 
 int main() {
 #ifdef STRETTO_MODEL_gpt
@@ -90,6 +91,9 @@ int main() {
 #else
   using T = bf16;
   transformer_shape s = llama_shape(3, 32, 4, 2, 64, 64, 16);
+#ifdef STRETTO_MODEL_normed
+  s.head_norm = true;
+#endif
 #endif
   s.samples = 2, s.sequence = 8;
   const auto make = [&] { return transformer<device, T>(s, on_little_memory(transformer_options<device, T>{})); };
