@@ -5,7 +5,8 @@
 //     forward    places are outputs, taps fall on inputs:     input  = output · stride - padding + tap · dilation
 //     backward   places are inputs, taps fall on outputs:     output = (input + padding - tap · dilation) / stride
 // Backward, a tap falls on an output only where the division comes out even. So inputs are taken in phases: those every
-// stride apart, which all see the same taps. With that both are place · factor + offset + tap · step. Cost: a few divisions.
+// stride apart, which all see the same taps. With that both are place · factor + offset + tap · step. Here, too, is what
+// convolutions of every device check. Cost: a few divisions.
 #pragma once
 
 #include <stretto/numeric/convolution.hpp>
