@@ -12,6 +12,8 @@
 #include <stretto/cuda/attention.cuh>
 #include <stretto/cuda/attention_backward.cuh>
 #include <stretto/cuda/cast.cuh>
+#include <stretto/cuda/chunked_cross_entropy.cuh>
+#include <stretto/cuda/convolution.cuh>
 #include <stretto/cuda/copy_rows.cuh>
 #include <stretto/cuda/cross_entropy.cuh>
 #include <stretto/cuda/device.hpp>
@@ -21,8 +23,12 @@
 #include <stretto/cuda/gradient_norm.cuh>
 #include <stretto/cuda/layer_norm.cuh>
 #include <stretto/cuda/matrix_product.cuh>
+#include <stretto/cuda/muon.cuh>
 #include <stretto/cuda/optimizer.cuh>
 #include <stretto/cuda/pipeline_optimizer.cuh>
+#include <stretto/cuda/pooling.cuh>
 #include <stretto/cuda/rms_norm.cuh>
 #include <stretto/cuda/rotary.cuh>
 #include <stretto/cuda/softmax.cuh>
+#include <stretto/cuda/split_rotary.cuh>
+#include <stretto/cuda/squared_error.cuh>

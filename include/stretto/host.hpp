@@ -26,5 +26,7 @@
 #include <stretto/host/rms_norm.hpp>
 #include <stretto/host/rotary.hpp>
 #include <stretto/host/softmax.hpp>
+#include <stretto/host/split_rotary.hpp>
+#include <stretto/host/squared_error.hpp>
 #include <stretto/tensor/arena.hpp>
 #include <stretto/tensor/tensor.hpp>

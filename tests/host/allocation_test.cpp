@@ -68,6 +68,13 @@ void everything(host::queue& q) {
   tensor<T, 1> room({host::convolution_room<T>(images.extents(), kernel.extents(), {})});
   tensor<float, 1> work({muon_workspace(rows, columns)});
   tensor<T, 2> logits({8, out});
+  const auto qkv = numbers<T>(shape<2>{{rows, 5 * 16}}, 13);
+  const auto head_weight = numbers<T>(shape<1>{{16}}, 14);
+  tensor<T, 2> d_qkv(qkv.extents());
+  tensor<T, 3> one_head({rows, 1, 16}), another_head({rows, 1, 16});
+  tensor<float, 2> head_inverse({4, rows});
+  tensor<float, 1> d_head_weight({16});
+  double squares = 0;
   tensor<float, 2> momentum(s);
 
   counts = true;
@@ -101,6 +108,11 @@ void everything(host::queue& q) {
   embedding_backward(q, ids, dy, dw);
   rotary(q, heads, positions, table, turned);
   rotary_backward(q, heads, positions, table, turned);
+  split_rotary(q, qkv, positions, table, turned, one_head, another_head, {head_weight, head_weight}, head_inverse);
+  split_rotary_backward(q, turned, one_head, another_head, positions, table, d_qkv,
+                        {.norms = {head_weight, head_weight}, .qkv = qkv, .inverse = head_inverse, .dqueries = d_head_weight, .dkeys = d_head_weight});
+  squared_error(q, x, wide, squares);
+  squared_error_backward(q, x, wide, 1.0, dx);
   attention(q, heads, heads, heads, {}, {}, turned, lse);
   attention_delta(q, turned, heads, delta);
   attention_backward(q, heads, heads, heads, heads, lse, delta, {}, {}, d_queries, d_keys, d_values);

@@ -13,6 +13,7 @@
 #include <stretto/host/layer_norm.hpp>
 #include <stretto/host/matrix_product.hpp>
 #include <stretto/host/rms_norm.hpp>
+#include <stretto/host/squared_error.hpp>
 #include <stretto/model/perceptron.hpp>
 #include <stretto/train/gradient_check.hpp>
 

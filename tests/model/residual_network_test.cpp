@@ -8,6 +8,7 @@
 #include <stretto/host/activation.hpp>
 #include <stretto/host/add.hpp>
 #include <stretto/host/cast.hpp>
+#include <stretto/host/convolution.hpp>
 #include <stretto/host/cross_entropy.hpp>
 #include <stretto/host/device.hpp>
 #include <stretto/host/dropout.hpp>
@@ -15,6 +16,7 @@
 #include <stretto/host/matrix_product.hpp>
 #include <stretto/host/pooling.hpp>
 #include <stretto/host/rms_norm.hpp>
+#include <stretto/host/squared_error.hpp>
 #include <stretto/model/residual_network.hpp>
 #include <stretto/train/gradient_check.hpp>
 

@@ -31,6 +31,13 @@ transformer_shape tiny_llama() {
   return s;
 }
 
+/// As in recent models: heads of queries and keys are normed before they are turned.
+transformer_shape tiny_normed() {
+  transformer_shape s = tiny_llama();
+  s.head_norm = true;
+  return s;
+}
+
 /// Tokens that count, with one that doesn't; the same for every run.
 struct text_of_numbers {
   std::vector<std::int32_t> tokens, labels;
@@ -112,7 +119,7 @@ TEST_CASE("the numbers of parameters are the published ones") {
 }
 
 TEST_CASE("the number of parameters is what layers show") {
-  for (const transformer_shape& s : {tiny_gpt(), tiny_llama()}) {
+  for (const transformer_shape& s : {tiny_gpt(), tiny_llama(), tiny_normed()}) {
     const auto model = transformer<host::device, float>(s);
     std::int64_t shown = 0;
     for (int i = 0; i < model.size(); ++i) {
@@ -148,8 +155,18 @@ TEST_CASE("gradients of a Llama are those by differences") {
   CHECK(r.within(2e-6));
 }
 
+TEST_CASE("gradients of a Transformer whose heads are normed are those by differences") {
+  transformer_shape s = tiny_normed();
+  const gradient_report plain = checked(s);
+  INFO(plain.words().str());
+  CHECK(plain.within(2e-6));
+  CHECK(plain.checked > 50);
+  s.turning.pairs = rotary_pairs::neighbours, s.window = 3;
+  CHECK(checked(s).within(2e-6));
+}
 TEST_CASE("a GPT has the same bits under every plan, with any number of ranks") { same_bits_everywhere<float>(tiny_gpt()); }
 TEST_CASE("a Llama has the same bits under every plan, with any number of ranks") { same_bits_everywhere<float>(tiny_llama()); }
+TEST_CASE("a Transformer whose heads are normed has the same bits under every plan, with any number of ranks") { same_bits_everywhere<float>(tiny_normed()); }
 TEST_CASE("a Llama of bf16 with masters has the same bits under every plan, with any number of ranks") { same_bits_everywhere<bf16>(tiny_llama()); }
 
 TEST_CASE("a GPT of fp16 learns with a scale of the loss that finds itself, and skips the same steps on any number of ranks") {
@@ -201,6 +218,7 @@ TEST_CASE("a Transformer that can't be is refused") {
   CHECK(words([](auto& s) { s.samples = 0; }) == "stretto: a Transformer can't take micro-batches of 0 samples of 7 tokens; give each at least 1");
   CHECK(words([](auto& s) { s.sequence = 13; }) == "stretto: a Transformer for 12 positions can't take sequences of 13 tokens; shorten them, or raise positions");
   CHECK(words([](auto& s) { s.positions = 1 << 29; }) == "stretto: a Transformer of 536870912 positions is beyond any use; correct it");
+  CHECK(words([](auto& s) { s.head_norm = true; }) == "stretto: a Transformer norms heads where it turns them, and this one turns none; set rotary, or unset head_norm");
   CHECK(words([](auto& s) { s.rotary = true, s.head_size = 7; }) == "stretto: a Transformer turns pairs of a head's numbers, and heads have 7; make them even");
   CHECK(words([](auto& s) { s.dropout = 1; }) == "stretto: a Transformer drops a share of 0 or more and below 1; correct dropout");
   CHECK(words([](auto& s) { s.epsilon = 0; }) == "stretto: a Transformer has an epsilon above 0 and a deviation of at least 0; correct them");

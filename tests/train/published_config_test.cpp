@@ -120,6 +120,7 @@ TEST_CASE("a shape of no family is refused with what is odd") {
   CHECK(refused([](auto&) {}, false) == "");
   CHECK(refused([](auto& s) { s.causal = false; }, false) == "attention to what comes later");
   CHECK(refused([](auto& s) { s.window = 3; }, true) == "attention within a window");
+  CHECK(refused([](auto& s) { s.head_norm = true; }, true) == "heads that are normed");
   CHECK(refused([](auto& s) { s.gated = true; }, false) == "LayerNorm and a gated MLP");
   CHECK(refused([](auto& s) { s.gated = false; }, true) == "RMSNorm and an MLP without a gate");
   CHECK(refused([](auto& s) { s.rotary = true; }, false) == "LayerNorm and other than learned positions");

@@ -53,6 +53,34 @@ void read_all_logits(basic_queue<Runtime>& q, const char* operation, const devic
   q.launch(operation, kernel, p.launch(), a, reads_of(x, labels, o.weights), writes_of(written...));
 }
 
+template <class Runtime>
+void check_sums(const char* operation, const device_writes<Runtime, double, 1>& sums) {
+  if (sums.data() != nullptr && sums.size() != 4)
+    throw error(text("stretto: ", operation, " writes 4 sums, and was given room for ", sums.size(), "; give room for 4, or {}").str());
+}
+
+/// Losses and l of rows and, where it is asked for, which rows are right: in scratch memory, until the next operation.
+template <class Runtime, class T>
+memory_run read_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
+                       const device_writes<Runtime, float, 1>& loss, const device_writes<Runtime, float, 1>& lse, const device_losses<Runtime>& o, bool counts_right) {
+  auto a = cross_entropy_of<Runtime, T>(operation, logits, labels, o);
+  stretto::detail::check_run(operation, "loss", loss, a.rows, "row");
+  stretto::detail::check_run(operation, "lse", lse, a.rows, "row");
+  a.loss = loss.data(), a.lse = lse.data();
+  if (counts_right) a.right = q.template scratch<unsigned char>(a.rows, operation);
+  const memory_run right{a.right, counts_right ? a.rows : 0};
+  read_all_logits<Runtime, T>(q, operation, logits, labels, o, a, loss, lse, right);
+  return right;
+}
+/// Sums of rows; of the four those from `first` to `end`.
+template <class Runtime>
+void add_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, std::int32_t, 1>& labels, const device_writes<Runtime, float, 1>& loss, const memory_run& right,
+                const device_writes<Runtime, double, 1>& sums, const device_losses<Runtime>& o, int first = 0, int end = 4, bool adds = false) {
+  q.launch(operation, cross_entropy_sums<double>, {.blocks = 1, .threads = loss_threads},
+           cross_entropy_sums_arguments{labels.size(), labels.data(), loss.data(), o.weights.data(), static_cast<const unsigned char*>(right.first), o.ignore, sums.data(), first, end, adds},
+           reads_of(labels, loss, o.weights, right), writes_of(sums));
+}
+
 template <class Runtime, class T, class... Read>
 void cross_entropy_gradient(basic_queue<Runtime>& q, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
                             const device_reads<Runtime, float, 1>& lse, float factor, const double* factor_at, const tensor_view<T, 2, basic_memory<Runtime>>& dlogits,
@@ -83,19 +111,9 @@ STRETTO_OPERATION void cross_entropy(basic_queue<Runtime>& q, const tensor_view<
   using T = std::remove_const_t<X>;
   constexpr const char* operation = "cross_entropy";
   stretto::detail::check_whole_vocabulary(o.shard.first, o.shard.whole);
-  auto a = detail::cross_entropy_of<Runtime, T>(operation, logits, labels, o);
-  stretto::detail::check_run(operation, "loss", loss, a.rows, "row");
-  stretto::detail::check_run(operation, "lse", lse, a.rows, "row");
-  if (sums.data() != nullptr && sums.size() != 4)
-    throw error(text("stretto: cross_entropy writes 4 sums, and was given room for ", sums.size(), "; give room for 4, or {}").str());
-  const bool counts_right = o.count_right && sums.data() != nullptr;
-  a.loss = loss.data(), a.lse = lse.data();
-  if (counts_right) a.right = q.template scratch<unsigned char>(a.rows, operation);
-  const memory_run right{a.right, counts_right ? a.rows : 0};
-  detail::read_all_logits<Runtime, T>(q, operation, logits, labels, o, a, loss, lse, right);
-  if (sums.data() == nullptr) return;
-  q.launch(operation, cross_entropy_sums<double>, {.blocks = 1, .threads = loss_threads},
-           cross_entropy_sums_arguments{a.rows, labels.data(), loss.data(), o.weights.data(), a.right, o.ignore, sums.data()}, reads_of(labels, loss, o.weights, right), writes_of(sums));
+  detail::check_sums<Runtime>(operation, sums);
+  const memory_run right = detail::read_losses<Runtime, T>(q, operation, logits, labels, loss, lse, o, o.count_right && sums.data() != nullptr);
+  if (sums.data() != nullptr) detail::add_losses<Runtime>(q, operation, labels, loss, right, sums, o);
 }
 
 /// Of a shard's columns: l, c[label] where it is among them, else 0, and the sum of c, where `sum` isn't {}.

@@ -6,7 +6,6 @@
 //     rotary(q, queries, positions, table, queries);                           (tokens, heads, head size), in place or not
 //     rotary(q, by_heads(qkv.columns(0, width), heads), positions, table, y);  a part of a product's columns
 //     rotary(q, by_heads(qkv.columns(0, 2 * width), 2 * heads), …)             queries and keys in one launch, in place
-//     split_rotary(q, qkv, positions, table, queries, keys, values);           or out of one matrix, in one pass
 //     rotary_backward(q, dy, positions, table, dx);                            the same by minus the angles
 // positions are on the device, and can't be checked: a token at one that the table lacks becomes no number. Cost: one pass
 // over memory. Source: numeric/rotary.hpp.
@@ -61,18 +60,6 @@ STRETTO_OPERATION void turn_parts(basic_queue<Runtime>& q, const char* operation
            reads_of_array(x, std::make_index_sequence<Parts>{}), writes_of_array(y, std::make_index_sequence<Parts>{}));
 }
 
-/// The columns of a matrix that hold queries, keys and values side by side.
-template <class Runtime, class T, class U>
-void split_heads(const char* operation, const tensor_view<T, 2, basic_memory<Runtime>>& qkv, const heads_view<Runtime, U>& queries, const heads_view<Runtime, U>& keys, const heads_view<Runtime, U>& values,
-                 heads_view<Runtime, T> (&to)[3]) {
-  const std::int64_t size = queries.extent(2), heads = queries.extent(1), shared = keys.extent(1);
-  if (keys.extents() != values.extents() || keys.extent(0) != queries.extent(0) || keys.extent(2) != size || qkv.rows() != queries.extent(0) || qkv.columns() != (heads + 2 * shared) * size)
-    throw error(text("stretto: ", operation, " of a matrix of shape ", qkv.extents().words().str(), " has queries of ", queries.extents().words().str(), ", keys of ", keys.extents().words().str(), " and values of ",
-                     values.extents().words().str(), "; give (tokens, heads, head size), which fill its columns side by side").str());
-  const std::int64_t first[] = {0, heads * size, (heads + shared) * size}, count[] = {heads, shared, shared}, strides[] = {qkv.stride(0), size, 1};
-  for (int p = 0; p < 3; ++p) to[p] = heads_view<Runtime, T>(qkv.data() + (qkv.data() != nullptr ? first[p] : 0), {{qkv.rows(), count[p], size}}, strides);
-}
-
 }  // namespace detail
 
 template <class Runtime, class T>
@@ -87,26 +74,6 @@ STRETTO_OPERATION void rotary_backward(basic_queue<Runtime>& q, device_reads<Run
                                        const tensor_view<T, 3, basic_memory<Runtime>>& dx) {
   detail::check_rotary<Runtime, T>("rotary_backward", dy, positions, table, dx);
   detail::turn_parts<1, Runtime, T>(q, "rotary_backward", {dy}, positions, table, {dx}, true);
-}
-
-/// Queries, keys and values out of the columns of one product, the first two turned, in one pass.
-template <class Runtime, class T>
-STRETTO_OPERATION void split_rotary(basic_queue<Runtime>& q, device_reads<Runtime, T, 2> qkv, device_reads<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table,
-                                    const tensor_view<T, 3, basic_memory<Runtime>>& queries, device_writes<Runtime, T, 3> keys, device_writes<Runtime, T, 3> values) {
-  detail::heads_view<Runtime, const T> from[3];
-  detail::split_heads<Runtime>("split_rotary", qkv, queries, keys, values, from);
-  detail::check_rotary<Runtime, T>("split_rotary", from[0], positions, table, queries);
-  detail::turn_parts<3, Runtime, T>(q, "split_rotary", from, positions, table, {queries, keys, values}, false);
-}
-
-/// The gradients of queries, keys and values put side by side, the first two turned back.
-template <class Runtime, class T>
-STRETTO_OPERATION void split_rotary_backward(basic_queue<Runtime>& q, device_reads<Runtime, T, 3> dqueries, device_reads<Runtime, T, 3> dkeys, device_reads<Runtime, T, 3> dvalues,
-                                             device_reads<Runtime, std::int32_t, 1> positions, const basic_rotary_table<Runtime>& table, const tensor_view<T, 2, basic_memory<Runtime>>& dqkv) {
-  detail::heads_view<Runtime, T> to[3];
-  detail::split_heads<Runtime>("split_rotary_backward", dqkv, dqueries, dkeys, dvalues, to);
-  detail::check_rotary<Runtime, T>("split_rotary_backward", dqueries, positions, table, to[0]);
-  detail::turn_parts<3, Runtime, T>(q, "split_rotary_backward", {dqueries, dkeys, dvalues}, positions, table, to, true);
 }
 
 }  // namespace stretto::inline v0::cuda

@@ -23,32 +23,10 @@ namespace stretto::inline v0::host {
 
 namespace detail {
 
-inline void check_convolution(const char* operation, const shape<4>& x, const shape<4>& weight, const shape<4>& y, const convolution_options& o) {
-  o.check(operation);
-  if (!depthwise(x[3], weight) && weight[3] != x[3])
-    throw error(text("stretto: ", operation, " of ", x[3], " channels can't take weights of shape ", weight.words().str(), "; give (out, height, width, ", x[3], "), or (", x[3],
-                     ", height, width, 1) for each channel by itself").str());
-  const shape<4> s = convolved(x, weight, o);
-  if (y != s) throw error(text("stretto: ", operation, " of images of shape ", x.words().str(), " gives shape ", s.words().str(), ", not ", y.words().str(), "; correct it").str());
-}
-
-/// Nothing is gathered.
-inline bool pointwise(const shape<4>& weight, const convolution_options& o) {
-  return weight[1] == 1 && weight[2] == 1 && o.stride[0] == 1 && o.stride[1] == 1 && o.padding[0] == 0 && o.padding[1] == 0;
-}
-
-/// A matrix with one row a pixel.
-template <class T>
-bool has_even_rows(const tensor_view<T, 4>& m) {
-  return m.stride(1) == m.stride(2) * m.extent(2) && (m.extent(0) == 1 || m.stride(0) == m.stride(1) * m.extent(1));
-}
+using stretto::detail::check_convolution, stretto::detail::check_room, stretto::detail::pointwise, stretto::detail::has_even_rows, stretto::detail::forward_phase, stretto::detail::each_phase;
 
 /// A row of weights for each tap, and what taps fall on.
 inline std::int64_t depthwise_scratch(const shape<4>& weight) { return float_bytes(weight.count()) + weight[1] * weight[2] * 16; }
-
-inline void check_room(const char* operation, std::int64_t has, std::int64_t needs) {
-  if (has < needs) throw error(text("stretto: ", operation, " needs room for ", needs, " numbers, and was given ", has, "; give it as much as convolution_room says").str());
-}
 
 template <class T>
 std::int64_t forward_room(const shape<4>& x, const shape<4>& weight, const convolution_options& o) {
@@ -77,6 +55,12 @@ std::int64_t convolution_room(const shape<4>& x, const shape<4>& weight, const c
   o.check("convolution_room");
   const std::int64_t forward = detail::forward_room<T>(x, weight, o), backward = detail::backward_room<T>(x, weight, o);
   return std::is_same_v<T, double> ? 0 : forward > backward ? forward : backward;
+}
+
+/// Of a layer whose queue finds its device's.
+template <class T>
+std::int64_t convolution_room(const queue&, const shape<4>& x, const shape<4>& weight, const convolution_options& o = {}) {
+  return convolution_room<T>(x, weight, o);
 }
 
 template <class T>

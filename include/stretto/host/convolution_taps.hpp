@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What a convolution's kernel falls on: the steps between images and the rows of a matrix product.
+// What the CPU's convolutions gather: places of an image whose taps (numeric/tap_phase.hpp) become the rows of a matrix
+// product, some at a time, and rows that become pixels again.
 //
-//     forward    places are outputs, taps fall on inputs:     input  = output · stride - padding + tap · dilation
-//     backward   places are inputs, taps fall on outputs:     output = (input + padding - tap · dilation) / stride
-// Backward, a tap falls on an output only where the division comes out even. So inputs are taken in phases: those every
-// stride apart, which all see the same taps. With that both are place · factor + offset + tap · step.
+//     gather_and<T>(q, a, images, room, [&](rows, first, n) { … });      a product takes them, 384 places or more at a time
+//     put_away<T>(q, a, rows, first, n);                                 n pixels from place `first` on
+// Cost: each number is read once for each tap that falls on it.
 #pragma once
 
 #include <stretto/host/rows.hpp>
-#include <stretto/numeric/convolution.hpp>
+#include <stretto/numeric/tap_phase.hpp>
 
 namespace stretto::inline v0::host {
-
-/// Places along an axis that see the same taps, and where these fall.
-struct tap_phase {
-  std::int64_t first, stride, count;      ///< places: first, first + stride, …
-  std::int64_t tap, tap_stride, taps;     ///< of the kernel likewise
-  std::int64_t factor, offset, step;      ///< the k-th tap of the p-th place falls on p · factor + offset + k · step
-};
 
 template <class T>
 struct tap_arguments {
@@ -53,34 +46,6 @@ struct depthwise_weight_arguments {
 #include <stretto/host/each_isa.inl>
 
 namespace stretto::inline v0::host::detail {
-
-/// All outputs, and all taps.
-inline tap_phase forward_phase(const convolution_options& o, int axis, std::int64_t outputs, std::int64_t kernel) {
-  return {0, 1, outputs, 0, 1, kernel, o.stride[axis], -o.padding[axis], o.dilation[axis]};
-}
-
-/// Inputs from `first` on, which is less than the stride.
-inline tap_phase backward_phase(const convolution_options& o, int axis, std::int64_t inputs, std::int64_t kernel, std::int64_t first) {
-  const std::int64_t s = o.stride[axis], d = o.dilation[axis], at = first + o.padding[axis];
-  std::int64_t common = s, rest = d % s, tap = 0;  // the largest number that divides s and d
-  while (rest != 0) {
-    const std::int64_t left = common % rest;
-    common = rest, rest = left;
-  }
-  const std::int64_t next = s / common, several = next < kernel ? next : kernel;
-  while (tap < several && (at - tap * d) % s != 0) ++tap;  // what isn't among the first `next` never comes
-  const std::int64_t taps = tap < several ? (kernel - tap + next - 1) / next : 0;
-  return {first, s, first < inputs ? (inputs - first + s - 1) / s : 0, tap, next, taps, 1, taps > 0 ? (at - tap * d) / s : 0, -(next * d / s)};
-}
-
-/// Calls f(down, across) for all phases of the inputs.
-template <class F>
-void each_phase(const convolution_options& o, const shape<4>& x, const shape<4>& weight, F f) {
-  for (std::int64_t i = 0; i < o.stride[0] && i < x[1]; ++i) {
-    const tap_phase down = backward_phase(o, 0, x[1], weight[1], i);
-    for (std::int64_t j = 0; j < o.stride[1] && j < x[2]; ++j) f(down, backward_phase(o, 1, x[2], weight[2], j));
-  }
-}
 
 template <class T>
 tap_arguments<T> taps_of(const tensor_view<const T, 4>& x, const shape<4>& weight, const tap_phase& down, const tap_phase& across) {

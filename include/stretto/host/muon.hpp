@@ -48,13 +48,7 @@ template <class T>
 void check_muon(const tensor_view<const computes_in<T>, 2>& gradient, const tensor_view<computes_in<T>, 2>& momentum, const tensor_view<computes_in<T>, 2>& master,
                 const tensor_view<T, 2>& weight, std::int64_t workspace, const optimizer_scalars& s, const weight_rounding& r) {
   check_step<T>("muon_step", weight.size(), master.size(), weight.size(), s, r);
-  if (gradient.extents() != weight.extents() || momentum.extents() != weight.extents() || !(master.empty() || master.extents() == weight.extents()))
-    throw error(text("stretto: muon_step of a matrix of ", weight.rows(), " by ", weight.columns(), " was given a gradient, momentum or master of another shape; give one for each weight").str());
-  if (!gradient.packed() || !momentum.packed() || !weight.packed() || !(master.empty() || master.packed()))
-    throw error("stretto: muon_step was given a matrix with gaps between its rows; copy it first");
-  if (workspace < muon_workspace(weight.rows(), weight.columns()))
-    throw error(text("stretto: muon_step of a matrix of ", weight.rows(), " by ", weight.columns(), " has a workspace of ", muon_workspace(weight.rows(), weight.columns()), " numbers, and was given ",
-                     workspace, "; give muon_workspace(rows, columns)").str());
+  stretto::detail::check_muon(gradient, momentum, master, weight, workspace);
 }
 
 /// The iteration. The result is in `x` or in `y`, and told.

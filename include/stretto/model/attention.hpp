@@ -2,8 +2,8 @@
 //
 // The first half of a Transformer's block, a layer of its own, so that a cut may lie between it and the MLP:
 //
-//     x ─┬─ norm ─ queries, keys, values ─ (turned) ─ attention ─ product ─ (dropout) ─ + ─► y
-//        └──────────────────────────────────────────────────────────────────────────────┘
+//     x ─┬─ norm ─ queries, keys, values ─ (heads normed) ─ (turned) ─ attention ─ product ─ (dropout) ─ + ─► y
+//        └───────────────────────────────────────────────────────────────────────────────────────────────┘
 // Each sample of the micro-batch attends to itself, or to as many of its first tokens as a feed says aren't padding. What is
 // saved: the norm's result, queries, keys and values, which their gradients replace when these are known, attention's result,
 // and a number a row and head. Where runs go on, or forward passes are sliced, the carry keeps keys and values:
@@ -16,6 +16,7 @@
 #include <cmath>
 #include <vector>
 
+#include <stretto/model/head_norm.hpp>
 #include <stretto/model/layer_dropout.hpp>
 #include <stretto/model/shape.hpp>
 #include <stretto/numeric/attention_mask.hpp>
@@ -37,13 +38,14 @@ class attention_layer {
     typename norm<Device, T>::saved norm;
     input normed, qkv, mixed;  // once their gradients are known, qkv holds those
     numbers<real, 2> lse;
+    typename head_norm<Device, T>::saved heads;
 
     void reshape(std::int64_t rows) {
       for (input* m : {&normed, &qkv, &mixed}) m->reshape({rows, m->columns()});
-      lse.reshape({rows, lse.columns()});
+      lse.reshape({rows, lse.columns()}), heads.reshape(rows);
     }
     std::int64_t bytes() const {
-      return norm.bytes() + (normed.size() + qkv.size() + mixed.size()) * static_cast<std::int64_t>(sizeof(T)) + lse.size() * static_cast<std::int64_t>(sizeof(real));
+      return norm.bytes() + heads.bytes() + (normed.size() + qkv.size() + mixed.size()) * static_cast<std::int64_t>(sizeof(T)) + lse.size() * static_cast<std::int64_t>(sizeof(real));
     }
   };
 
@@ -56,7 +58,7 @@ class attention_layer {
   };
 
   attention_layer(layer_index at, const transformer_shape& s, std::uint32_t seed, const typename Device::options& q)
-      : s_(s), queue_(q), drop_(s.dropout, s.sequence), norm_(s.norm, s.width, s.epsilon),
+      : s_(s), queue_(q), drop_(s.dropout, s.sequence), norm_(s.norm, s.width, s.epsilon), head_norm_(s),
         in_(s.queries() + 2 * s.keys(), s.width, s.biases, {seed, static_cast<std::uint32_t>(at.value), 0}, s.deviation),
         out_(s.width, s.queries(), s.biases, {seed, static_cast<std::uint32_t>(at.value), 1}, s.deviation / std::sqrt(2.0 * s.layers)),
         table_(rotary_table<real>(s.rotary ? s.positions : 1, s.rotary ? s.size() : 2, s.turning)), positions_(static_cast<std::size_t>(s.sequence)) {
@@ -67,7 +69,8 @@ class attention_layer {
   output make_output() const { return output({s_.rows(), s_.width}); }
   saved make_saved() const {
     const std::int64_t rows = s_.rows();
-    return {norm_.make_saved(rows), input({rows, s_.width}), input({rows, s_.queries() + 2 * s_.keys()}), input({rows, s_.queries()}), numbers<real, 2>({rows, s_.heads})};
+    return {norm_.make_saved(rows), input({rows, s_.width}), input({rows, s_.queries() + 2 * s_.keys()}), input({rows, s_.queries()}), numbers<real, 2>({rows, s_.heads}),
+            head_norm_.make_saved(rows, s_.queries() + 2 * s_.keys())};
   }
   /// Empty where nothing is shared, and where tokens see those behind them, which a text that goes on hasn't yet.
   carry make_carry(bool shared) const { return {input({shared && s_.causal && s_.lengths.empty() ? s_.samples * s_.kept() : 0, 2 * s_.keys()})}; }
@@ -78,9 +81,9 @@ class attention_layer {
   }
   void weights_changed(context& c) {
     auto& q = c.tools<tools>().queue;
-    norm_.weights_changed(q), in_.weights_changed(q), out_.weights_changed(q);
+    norm_.weights_changed(q), head_norm_.weights_changed(q), in_.weights_changed(q), out_.weights_changed(q);
   }
-  std::int64_t bytes() const { return norm_.bytes() + in_.bytes() + out_.bytes() + table_.bytes() + static_cast<std::int64_t>(positions_.size()) * 4; }
+  std::int64_t bytes() const { return norm_.bytes() + head_norm_.bytes() + in_.bytes() + out_.bytes() + table_.bytes() + static_cast<std::int64_t>(positions_.size()) * 4; }
 
   void forward(context& c, const input& x, output& y, saved& s, carry& k) {
     tools& t = c.tools<tools>();
@@ -93,9 +96,10 @@ class attention_layer {
     in_.forward(q, s.normed, s.qkv);
     const auto lengths = s_.lengths_of(c, each);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const matrix mine = of_sample(s.qkv, n);
+      const matrix mine = of_sample(s_.head_norm ? matrix(s.heads.split) : matrix(s.qkv), n);
       const heads h = heads_of(mine);
-      if (s_.rotary) rotary(q, h.queries, places, table_, h.queries), rotary(q, h.keys, places, table_, h.keys);
+      if (s_.head_norm) head_norm_.forward(q, of_sample(matrix(s.qkv), n), places, table_, h.queries, h.keys, h.values, s.heads, n * each);
+      else if (s_.rotary) rotary(q, h.queries, places, table_, h.queries), rotary(q, h.keys, places, table_, h.keys);
       const heads seen = k.rows.empty() ? h : keep(q, k, n, at, mine);
       const std::int64_t length = k.rows.empty() ? s_.length(lengths, n, each) : at + each;
       attention(q, h.queries, seen.keys.part(0, 0, length), seen.values.part(0, 0, length), {.offset = at}, {}, by_heads(of_sample(s.mixed, n), s_.heads), of_sample(s.lse, n), rule(c, n));
@@ -116,14 +120,16 @@ class attention_layer {
     attention_delta(q, by_heads(matrix(s.mixed), s_.heads), by_heads(dmixed, s_.heads), delta);
     const auto lengths = s_.lengths_of(c, s_.sequence);
     const auto places = q.upload(set_positions(0));
+    head_norm_.begin_backward(q, s.heads);
     for (std::int64_t n = 0; n < s_.samples; ++n) {
-      const heads h = heads_of(of_sample(s.qkv, n)), d = heads_of(of_sample(dqkv, n));
+      const heads h = heads_of(of_sample(s_.head_norm ? matrix(s.heads.split) : matrix(s.qkv), n)), d = heads_of(of_sample(dqkv, n));
       const std::int64_t length = s_.length(lengths, n, s_.sequence);
       const auto seen = [&](const auto& m) { return m.part(0, 0, length); };
       attention_backward(q, h.queries, seen(h.keys), seen(h.values), by_heads(of_sample(dmixed, n), s_.heads), of_sample(s.lse, n), of_sample(delta, n), {}, {}, d.queries, seen(d.keys),
                          seen(d.values), rule(c, n));
       zero_rows(q, of_sample(dqkv, n).columns(s_.queries(), 2 * s_.keys()).rows(length, s_.sequence - length));  // nobody saw these
-      if (s_.rotary) rotary_backward(q, d.queries, places, table_, d.queries), rotary_backward(q, d.keys, places, table_, d.keys);
+      if (s_.head_norm) head_norm_.backward_input(q, of_sample(matrix(s.qkv), n), places, table_, d.queries, d.keys, d.values, of_sample(dqkv, n), s.heads, n * s_.sequence);
+      else if (s_.rotary) rotary_backward(q, d.queries, places, table_, d.queries), rotary_backward(q, d.keys, places, table_, d.keys);
     }
     in_.backward_input(q, dqkv, dnormed);
     copy_rows(q, dqkv, matrix(s.qkv));
@@ -136,12 +142,14 @@ class attention_layer {
     auto room = t.room();
     out_.backward_weight(q, drop_.left(c, q, room, matrix(dy)), s.mixed);
     in_.backward_weight(q, s.qkv, s.normed);
+    head_norm_.backward_weight(q, s.heads);
     norm_.backward_weight(q, s.norm);
   }
 
   void parameters(auto&& visit) {
     norm_.parameters(visit, "norm.weight", "norm.bias");
     in_.parameters(visit, "qkv.weight", "qkv.bias");
+    head_norm_.parameters(visit);
     out_.parameters(visit, "out.weight", "out.bias");
   }
 
@@ -176,6 +184,7 @@ class attention_layer {
   typename Device::options queue_;
   layer_dropout drop_;
   norm<Device, T> norm_;
+  head_norm<Device, T> head_norm_;
   weight_matrix<Device, T> in_, out_;
   typename Device::template rotary_table<real> table_;
   std::vector<std::int32_t> positions_;

@@ -4,12 +4,12 @@
 // size; stride 2 halves it, rounding up. No bias: a norm with one follows.
 //
 //     filter<Device, T> f(out, 3, in, 2, key, deviation);
-//     f.forward(q, x, y, room)      room: a view of f.room(x.extents()) numbers, for one call
+//     f.forward(q, x, y, room)      room: a view of f.room(q, x.extents()) numbers, for one call
 // For activations of 16 bits, values and gradients are float, and convolutions read a copy of 16 bits.
 #pragma once
 
-#include <stretto/host/convolution.hpp>  // convolution_room, which no queue finds
 #include <stretto/model/weights.hpp>
+#include <stretto/numeric/convolution.hpp>
 
 namespace stretto::inline v0 {
 
@@ -28,7 +28,7 @@ class filter {
     if constexpr (copies) copy_ = numbers<T>(value.extents());
   }
 
-  std::int64_t room(const shape<4>& x) const { return value.empty() ? 0 : host::convolution_room<T>(x, value.extents(), how_); }
+  std::int64_t room(const queue& q, const shape<4>& x) const { return value.empty() ? 0 : convolution_room<T>(q, x, value.extents(), how_); }
 
   void weights_changed(queue& q) {
     if constexpr (copies)

@@ -28,20 +28,20 @@ class stem_layer {
 
   tools make_tools() const { return tools(queue_); }
   output make_output() const { return output(to_); }
-  void reserve(tools& t) { t.template reserve<T>(weight_.room(from_)); }
+  void reserve(tools& t) { t.template reserve<T>(weight_.room(t.queue, from_)); }
   void weights_changed(context& c) { weight_.weights_changed(c.tools<tools>().queue); }
   std::int64_t bytes() const { return weight_.bytes(); }
 
   void forward(context& c, const input& x, output& y) {
     tools& t = c.tools<tools>();
     auto room = t.room();
-    weight_.forward(t.queue, x, y, room.template take<T, 1>({weight_.room(from_)}));
+    weight_.forward(t.queue, x, y, room.template take<T, 1>({weight_.room(t.queue, from_)}));
   }
   void backward_input(context& c, const input&, const output&, input& dx) { c.tools<tools>().queue.zero(dx); }
   void backward_weight(context& c, const input& x, const output& dy) {
     tools& t = c.tools<tools>();
     auto room = t.room();
-    weight_.backward_weight(t.queue, x, dy, room.template take<T, 1>({weight_.room(from_)}));
+    weight_.backward_weight(t.queue, x, dy, room.template take<T, 1>({weight_.room(t.queue, from_)}));
   }
 
   void parameters(auto&& visit) { visit("weight", weight_.value, weight_.gradient); }

@@ -29,7 +29,7 @@ class output_layer {
  public:
   using real = computes_in<T>;
   using input = typename Device::template tensor<T, 2>;
-  using output = double;
+  using output = typename Device::sum;
   using tools = typename Device::tools;
 
   struct saved {
@@ -52,17 +52,17 @@ class output_layer {
   void weights_changed(context& c) { weight_.weights_changed(c.tools<tools>().queue); }
   std::int64_t bytes() const { return weight_.bytes(); }
 
-  void forward(context& c, const input& x, double& sum, saved& s) {
+  void forward(context& c, const input& x, output& sum, saved& s) {
     auto& q = c.tools<tools>().queue;
     weight_.forward(q, x, s.scores);
-    if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, s.scores);
-    if (learns_classes()) sum = static_cast<double>(cross_entropy(q, s.scores, labels(c), s.loss, s.lse, loss_).loss);
-    else sum = squares(c, s.scores);
+    if (!c.training && watcher_.look != nullptr) watcher_.look(watcher_.with, c.share, q.download(tensor_view<const T, 2, typename Device::memory>(s.scores)));
+    if (learns_classes()) cross_entropy_total(q, s.scores, q.upload(labels(c)), s.loss, s.lse, sum, losses_for(q, loss_));
+    else squared_error(q, s.scores, q.upload(targets(c)).template shaped<2>(s.scores.extents()), sum);
   }
   void backward_input(context& c, const input&, const double& g, input& dx, saved& s) {
     auto& q = c.tools<tools>().queue;
-    if (learns_classes()) cross_entropy_backward(q, s.scores, labels(c), s.lse, static_cast<real>(g), s.scores, loss_);
-    else squares_backward(c, g, s.scores);
+    if (learns_classes()) cross_entropy_backward(q, s.scores, q.upload(labels(c)), s.lse, static_cast<real>(g), s.scores, losses_for(q, loss_));
+    else squared_error_backward(q, s.scores, q.upload(targets(c)).template shaped<2>(s.scores.extents()), g, s.scores);
     weight_.backward_input(q, s.scores, dx);
   }
   void backward_weight(context& c, const input& x, const double&, saved& s) { weight_.backward_weight(c.tools<tools>().queue, s.scores, x); }
@@ -72,35 +72,17 @@ class output_layer {
  private:
   bool learns_classes() const { return s_.loss == loss_kind::cross_entropy; }
 
-  tensor_view<const std::int32_t, 1> labels(const context& c) const {
+  view<const std::int32_t> labels(const context& c) const {
     const auto given = c.feed<std::int32_t>("labels");
     if (given.count != s_.samples)
       throw error(text("stretto: feed 'labels' gives ", given.count, " labels where a micro-batch has ", s_.samples, " samples; give one a sample").str());
     return given;
   }
-  tensor_view<const float, 2> targets(const context& c) const {
+  view<const float> targets(const context& c) const {
     const auto given = c.feed<float>("targets");
     if (given.count != s_.samples * s_.out)
       throw error(text("stretto: feed 'targets' gives ", given.count, " numbers where a micro-batch has ", s_.samples, " samples of ", s_.out, "; give as many").str());
-    return {given.first, {{s_.samples, s_.out}}};
-  }
-  // Few numbers: loops of the CPU.
-  double squares(const context& c, const input& scores) const {
-    const auto wanted = targets(c);
-    double sum = 0;
-    for (std::int64_t i = 0; i < s_.samples; ++i)
-      for (std::int64_t j = 0; j < s_.out; ++j) {
-        const double off = static_cast<double>(scores(i, j)) - static_cast<double>(wanted(i, j));
-        sum += off * off;
-      }
-    return sum / static_cast<double>(s_.out);
-  }
-  void squares_backward(const context& c, double g, const input& scores) const {
-    const auto wanted = targets(c);
-    const double by = 2 * g / static_cast<double>(s_.out);
-    for (std::int64_t i = 0; i < s_.samples; ++i)
-      for (std::int64_t j = 0; j < s_.out; ++j)
-        scores(i, j) = static_cast<T>(static_cast<real>(by * (static_cast<double>(scores(i, j)) - static_cast<double>(wanted(i, j)))));
+    return given;
   }
 
   output_shape s_;

@@ -40,7 +40,7 @@ class residual_block {
   tools make_tools() const { return tools(queue_); }
   output make_output() const { return output(to_); }
   saved make_saved() const { return {norm1_.make_saved(pixels(from_)), norm2_.make_saved(pixels(to_)), input(from_), input(from_), input(to_), input(to_), input(to_)}; }
-  void reserve(tools& t) { t.template reserve<T>(gathers(), from_.count(), to_.count(), from_.count()); }
+  void reserve(tools& t) { t.template reserve<T>(gathers(t.queue), from_.count(), to_.count(), from_.count()); }
   void weights_changed(context& c) {
     auto& q = c.tools<tools>().queue;
     norm1_.weights_changed(q), norm2_.weights_changed(q);
@@ -52,7 +52,7 @@ class residual_block {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto gather = room.template take<T, 1>({gathers()});
+    const auto gather = room.template take<T, 1>({gathers(q)});
     norm1_.forward(q, x.matrix(), s.normed1.matrix(), s.norm1);
     activate(q, s.normed1.matrix(), s.active1.matrix(), kind_);
     first_.forward(q, s.active1, s.middle, gather);
@@ -72,7 +72,7 @@ class residual_block {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto gather = room.template take<T, 1>({gathers()});
+    const auto gather = room.template take<T, 1>({gathers(q)});
     const auto d1 = room.template take<T, 4>(from_), d2 = room.template take<T, 4>(to_);
     const auto dmiddle = s.normed2.matrix();
     second_.backward_input(q, dy, d2, gather);
@@ -92,7 +92,7 @@ class residual_block {
     tools& t = c.tools<tools>();
     auto& q = t.queue;
     auto room = t.room();
-    const auto gather = room.template take<T, 1>({gathers()});
+    const auto gather = room.template take<T, 1>({gathers(q)});
     second_.backward_weight(q, s.active2, dy, gather);
     norm2_.backward_weight(q, s.norm2);
     first_.backward_weight(q, s.active1, s.normed2, gather);
@@ -116,8 +116,8 @@ class residual_block {
         around_(halves_ ? to_[3] : 0, 1, from_[3], 2, {seed, layer, 2}, s.begins(from_[3])) {}
 
   static std::int64_t pixels(const shape<4>& s) { return s[0] * s[1] * s[2]; }
-  std::int64_t gathers() const {
-    const std::int64_t first = first_.room(from_), second = second_.room(to_), around = around_.room(from_), most = first > second ? first : second;
+  std::int64_t gathers(const typename Device::queue& q) const {
+    const std::int64_t first = first_.room(q, from_), second = second_.room(q, to_), around = around_.room(q, from_), most = first > second ? first : second;
     return most > around ? most : around;
   }
 

@@ -33,6 +33,7 @@ struct transformer_shape {
   bool learned_positions = true;  ///< a table of positions is added to the embedding
   bool rotary = false;            ///< queries and keys are turned by their positions
   rotary_options turning = {};
+  bool head_norm = false;         ///< each head of queries and keys is normed by itself before it is turned
   bool causal = true;             ///< a token sees those before it; false: all of its sample
   label lengths = {};             ///< the feed that says how many tokens each sample has, the rest being padding that nobody sees; empty: all
   std::int64_t window = 0;        ///< how far back attention sees; 0: to the beginning
@@ -99,6 +100,7 @@ struct transformer_shape {
       refuse("stretto: a Transformer for sequences of ", sequence, " tokens and ", positions, " positions can't keep keys and values of ", kept_tokens, "; give a number between them, or 0 for all positions");
     if (positions > 1 << 28) refuse("stretto: a Transformer of ", positions, " positions is beyond any use; correct it");
     if (rotary && size() % 2 != 0) refuse("stretto: a Transformer turns pairs of a head's numbers, and heads have ", size(), "; make them even");
+    if (head_norm && !rotary) refuse("stretto: a Transformer norms heads where it turns them, and this one turns none; set rotary, or unset head_norm");
     if (!(dropout >= 0 && dropout < 1) || !(attention_dropout >= 0 && attention_dropout < 1)) refuse("stretto: a Transformer drops a share of 0 or more and below 1; correct dropout");
     if (!(epsilon > 0) || !(deviation >= 0)) refuse("stretto: a Transformer has an epsilon above 0 and a deviation of at least 0; correct them");
     if (window < 0) refuse("stretto: a Transformer can't see ", window, " tokens back; give 0 for all");
@@ -111,7 +113,7 @@ inline std::int64_t parameter_count(const transformer_shape& s) {
   const std::int64_t qkv = (s.queries() + 2 * s.keys()) * (s.width + bias), out = s.width * (s.queries() + bias);
   const std::int64_t up = (s.gated ? 2 : 1) * s.inner() * (s.width + bias), down = s.width * (s.inner() + bias);
   const std::int64_t tables = s.vocabulary * s.width * (s.tied ? 1 : 2) + (s.learned_positions ? s.positions * s.width : 0);
-  return tables + s.layers * (qkv + out + up + down + 2 * norm) + norm;
+  return tables + s.layers * (qkv + out + up + down + 2 * norm + (s.head_norm ? 2 * s.size() : 0)) + norm;
 }
 
 }  // namespace stretto::inline v0

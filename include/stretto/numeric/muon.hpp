@@ -42,6 +42,23 @@ constexpr std::int64_t muon_workspace(std::int64_t rows, std::int64_t columns) {
   return 2 * rows * columns + 3 * shorter * shorter;
 }
 
+namespace detail {
+
+/// Throws where matrices of a step aren't alike or have gaps, or where the workspace is too little.
+template <class C, class T, class Space>
+void check_muon(const tensor_view<const C, 2, Space>& gradient, const tensor_view<C, 2, Space>& momentum, const tensor_view<C, 2, Space>& master, const tensor_view<T, 2, Space>& weight,
+                std::int64_t workspace) {
+  if (gradient.extents() != weight.extents() || momentum.extents() != weight.extents() || !(master.empty() || master.extents() == weight.extents()))
+    throw error(text("stretto: muon_step of a matrix of ", weight.rows(), " by ", weight.columns(), " was given a gradient, momentum or master of another shape; give one for each weight").str());
+  if (!gradient.packed() || !momentum.packed() || !weight.packed() || !(master.empty() || master.packed()))
+    throw error("stretto: muon_step was given a matrix with gaps between its rows; copy it first");
+  if (workspace < muon_workspace(weight.rows(), weight.columns()))
+    throw error(text("stretto: muon_step of a matrix of ", weight.rows(), " by ", weight.columns(), " has a workspace of ", muon_workspace(weight.rows(), weight.columns()), " numbers, and was given ",
+                     workspace, "; give muon_workspace(rows, columns)").str());
+}
+
+}  // namespace detail
+
 namespace reference {
 
 /// The iteration, in place. x: of norm 1 at most.

@@ -30,6 +30,7 @@ inline published_family published_family_of(const transformer_shape& s) {
   const char* odd = nullptr;
   if (!s.causal) odd = "attention to what comes later";
   else if (s.window > 0) odd = "attention within a window";
+  else if (s.head_norm) odd = "heads that are normed";
   else if (s.gated != llama) odd = llama ? "RMSNorm and an MLP without a gate" : "LayerNorm and a gated MLP";
   else if (s.rotary != llama || s.learned_positions == llama) odd = llama ? "RMSNorm and other than rotary positions" : "LayerNorm and other than learned positions";
   else if (!llama && !s.biases) odd = "LayerNorm and no biases";

@@ -10,6 +10,7 @@
 #include <stretto/cuda/copy_rows.cuh>
 #include <stretto/cuda/embedding.cuh>
 #include <stretto/cuda/rotary.cuh>
+#include <stretto/cuda/split_rotary.cuh>
 
 #include "check.hpp"
 

@@ -126,6 +126,8 @@ struct cross_entropy_sums_arguments {
   const unsigned char* right;
   std::int32_t ignore;
   double* to;  ///< loss, weight, tokens, right
+  int first = 0, end = 4;  ///< which of them are written
+  bool adds = false;       ///< to what is there
 };
 
 inline constexpr int loss_threads = 1024;
@@ -148,10 +150,11 @@ STRETTO_KERNEL void __launch_bounds__(loss_threads) cross_entropy_sums(cross_ent
     if (threadIdx.x % 32 == 0) room[k][threadIdx.x / 32] = sums[k];
   }
   __syncthreads();
-  if (threadIdx.x >= kinds) return;
+  const int kind = static_cast<int>(threadIdx.x);
+  if (kind < a.first || kind >= a.end) return;
   Number all = 0;
-  for (int w = 0; w < warps; ++w) all += room[threadIdx.x][w];
-  a.to[threadIdx.x] = all;
+  for (int w = 0; w < warps; ++w) all += room[kind][w];
+  a.to[kind] = a.adds ? a.to[kind] + all : all;
 }
 
 /// Lines begin at sixteen bytes of dx, the first before its row where that doesn't begin there.

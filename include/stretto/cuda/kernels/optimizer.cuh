@@ -25,6 +25,7 @@ struct optimizer_arguments {
   void* weight = nullptr;
   std::int64_t count = 0;  ///< of weights
   const optimizer_scalars* scalars = nullptr;
+  float scale = 0;  ///< other than 0: what gradients are multiplied with, whatever the scalars say
   double rate = 0, beta1 = 0, beta2 = 0;
   float decay = 0, guard = 0, factor1 = 0, factor2 = 0;
   bool coupled = false, nesterov = false, stochastic = false, corrects = false;
@@ -47,7 +48,7 @@ __device__ inline double whole_power(double x, std::int64_t n) {
 }
 __device__ inline void find_numbers(const optimizer_arguments& a, step_numbers& to) {
   const optimizer_scalars* const s = a.scalars;
-  to.scale = static_cast<float>(s->scale), to.rate = static_cast<float>(a.rate * s->rate);
+  to.scale = a.scale != 0 ? a.scale : static_cast<float>(s->scale), to.rate = static_cast<float>(a.rate * s->rate);
   to.step = static_cast<std::uint32_t>(s->count), to.skip = s->skip;
   if (a.corrects) {
     to.correct1 = static_cast<float>(1 / (1 - whole_power(a.beta1, s->count)));
