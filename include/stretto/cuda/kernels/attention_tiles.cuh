@@ -36,14 +36,15 @@ struct attention_note_arguments {
   int4 *of_queries, *of_keys;
   std::int64_t granules_of_queries, granules;
 };
-/// A warp for each granule.
+/// A warp for each granule. A template as all kernels are: another would be defined anew by each file that includes it.
+template <int Granule>
 STRETTO_KERNEL void note_attention_places(attention_note_arguments a) {
   const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (blockDim.x / 32);
   for (std::int64_t g = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32; g < a.granules; g += warps) {
     const bool of_keys = g >= a.granules_of_queries;
     attention_places p = a.queries;
     if (of_keys) p = a.keys;
-    const std::int64_t granule = of_keys ? g - a.granules_of_queries : g, i = granule * attention_granule + threadIdx.x % 32, at = i < p.count ? i : p.count - 1;
+    const std::int64_t granule = of_keys ? g - a.granules_of_queries : g, i = granule * Granule + threadIdx.x % 32, at = i < p.count ? i : p.count - 1;
     const int position = position_at(p, at), document = document_at(p, at);
     int4 n = make_int4(position, position, document, document);
 #pragma unroll

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Attention forward and backward, of each head size that has kernels of its own.
+#include <stretto/cuda/attention_backward.cuh>
+
+#include "operations.hpp"
+
+void operations::attention(room& r) {
+  auto& q = r.q;
+  for (const std::int64_t size : {64, 128, 256}) {
+    const auto queries = r.heads<element>(70, 4, size), output = r.heads<element>(70, 4, size), d_output = r.heads<element>(70, 4, size);
+    const auto keys = r.heads<element>(70, 2, size), values = r.heads<element>(70, 2, size);
+    const auto state = r.heads<float>(70, 4, size), d_queries = r.heads<float>(70, 4, size), d_keys = r.heads<float>(70, 2, size), d_values = r.heads<float>(70, 2, size);
+    const auto lse = r.matrix<float>(70, 4), delta = r.matrix<float>(70, 4);
+    const auto documents = r.run<std::int32_t>(70);
+    cuda::attention(q, queries, keys, values, {}, {}, output, lse);
+    cuda::attention_block(q, queries, keys, values, {.documents = documents}, {.documents = documents}, state, lse, output, {.dropout = 0.1});
+    cuda::attention_delta(q, output, d_output, delta);
+    cuda::attention_backward(q, queries, keys, values, d_output, lse, delta, {}, {}, d_queries, d_keys, d_values);
+    cuda::attention_backward(q, queries, keys, values, d_output, lse, delta, {}, {}, output, keys, values);
+  }
+}
