@@ -3,17 +3,7 @@
 // Operations that give each number by itself, rows by their ids, products as far as they are Stretto's, and the optimizer.
 #include <cstdio>
 
-#include <stretto/cuda/activation.cuh>
-#include <stretto/cuda/add.cuh>
-#include <stretto/cuda/cast.cuh>
-#include <stretto/cuda/copy_rows.cuh>
-#include <stretto/cuda/dropout.cuh>
-#include <stretto/cuda/embedding.cuh>
-#include <stretto/cuda/gated_unit.cuh>
-#include <stretto/cuda/gradient_norm.cuh>
-#include <stretto/cuda/matrix_product.cuh>
-#include <stretto/cuda/optimizer.cuh>
-#include <stretto/cuda/rotary.cuh>
+#include <stretto/cuda.cuh>
 
 #include "operations.hpp"
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Operations on the rows of a matrix: norms, softmax, losses.
-#include <stretto/cuda/cross_entropy.cuh>
-#include <stretto/cuda/layer_norm.cuh>
-#include <stretto/cuda/rms_norm.cuh>
-#include <stretto/cuda/softmax.cuh>
+#include <stretto/cuda.cuh>
 
 #include "operations.hpp"
 
