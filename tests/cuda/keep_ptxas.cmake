@@ -2,6 +2,7 @@
 #
 # cmake -P keep_ptxas.cmake -- nvcc ... -o <object>: compiles; what ptxas says of each kernel is kept in <object>.ptxas, and
 # all else is printed.
+cmake_minimum_required(VERSION 3.21)
 set(command "")
 math(EXPR last "${CMAKE_ARGC} - 1")
 foreach(i RANGE 4 ${last})

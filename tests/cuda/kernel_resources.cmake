@@ -5,6 +5,7 @@
 #
 # As a script, cmake -DFILES=a.ptxas,b.ptxas -DROOT=... -P kernel_resources.cmake: no kernel of a training step has a
 # stack, so none spills registers, and every kernel in include/stretto/cuda/kernels is there, for each architecture.
+cmake_minimum_required(VERSION 3.21)
 function(stretto_read_ptxas out)
   find_program(CXXFILT NAMES c++filt llvm-cxxfilt NO_CACHE)
   if(NOT CXXFILT)

@@ -2,6 +2,7 @@
 #
 # cmake -DNM=... -DROOT=... -DLIBRARY=liba.so -P exports.cmake: a library exports no kernel, no launch of one, and nothing of
 # the device's. With -DOBJECTS=ON it must, or this script finds nothing.
+cmake_minimum_required(VERSION 3.21)
 execute_process(COMMAND "${NM}" -D --defined-only --demangle "${LIBRARY}" OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX REPLACE "[];[]" "_" output "\n${output}")
 set(kernels "")

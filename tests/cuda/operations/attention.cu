@@ -5,6 +5,14 @@
 
 #include "operations.hpp"
 
+// What docs/kernels.md says of dynamic shared memory.
+namespace stretto::inline v0::cuda {
+static_assert(attention_shape<bf16, 64>::bytes == 38656 && attention_shape<bf16, 128>::bytes == 63232 && attention_shape<bf16, 256>::bytes == 78336);
+static_assert(attention_shape<float, 64>::bytes == 45568 && attention_shape<float, 128>::bytes == 78336 && attention_shape<float, 256>::bytes == 143872);
+static_assert(attention_backward_shape<bf16, 64>::bytes == 49920 && attention_backward_shape<bf16, 128>::bytes == 64000 && attention_backward_shape<bf16, 256>::bytes == 74112);
+static_assert(attention_backward_shape<float, 64>::bytes == 64000 && attention_backward_shape<float, 128>::bytes == 113152 && attention_backward_shape<float, 256>::bytes == 139648);
+}  // namespace stretto::inline v0::cuda
+
 #ifndef STRETTO_ALL_HEAD_SIZES
 // Kernels of head sizes above 128 take more than half of the time to compile, so by day the front end alone sees them.
 template <>
