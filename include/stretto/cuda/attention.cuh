@@ -39,7 +39,7 @@ struct attention_sides {
   memory_run noted;
 };
 template <class Runtime>
-attention_sides attention_sides_of(basic_queue<Runtime>& q, const token_places_in<basic_memory<Runtime>>& at_queries, std::int64_t queries,
+STRETTO_OPERATION attention_sides attention_sides_of(basic_queue<Runtime>& q, const token_places_in<basic_memory<Runtime>>& at_queries, std::int64_t queries,
                                    const token_places_in<basic_memory<Runtime>>& at_keys, std::int64_t keys) {
   check_attention_places(at_queries, queries, "queries");
   check_attention_places(at_keys, keys, "keys");
@@ -51,14 +51,14 @@ attention_sides attention_sides_of(basic_queue<Runtime>& q, const token_places_i
   int4* const noted = q.template scratch<int4>(all, "attention");
   s.noted = {noted, all * static_cast<std::int64_t>(sizeof(int4))};
   const attention_note_arguments a{s.queries, s.keys, noted, noted + of_queries, of_queries, all};
-  q.launch("attention_places", note_attention_places, {.blocks = (all + 7) / 8 < 1024 ? (all + 7) / 8 : 1024}, a,
+  q.launch("attention_places", note_attention_places<attention_granule>, {.blocks = (all + 7) / 8 < 1024 ? (all + 7) / 8 : 1024}, a,
            reads_of(at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents), writes_of(s.noted));
   s.queries.noted = noted, s.keys.noted = noted + of_queries;
   return s;
 }
 
 template <int Wide, class Runtime, class T, class Reads, class Writes>
-void launch_attention(basic_queue<Runtime>& q, const attention_arguments<T>& a, const Reads& read, const Writes& written) {
+STRETTO_OPERATION void launch_attention(basic_queue<Runtime>& q, const attention_arguments<T>& a, const Reads& read, const Writes& written) {
   using shape = attention_shape<T, Wide>;
   const std::int64_t tiles = (a.at_queries.count + shape::queries - 1) / shape::queries;
   q.launch("attention", attention_forward<T, Wide>, {.blocks = tiles * a.heads, .threads = shape::threads, .shared_bytes = shape::bytes}, a, read, written);

@@ -26,7 +26,7 @@ attention_gradient<T> attention_gradient_of(const tensor_view<G, 3, Space>& v, b
 }
 
 template <int Wide, class Runtime, class T, class Reads, class Queries, class Keys, class Values>
-void launch_attention_backward(basic_queue<Runtime>& q, const attention_backward_arguments<T>& a, const Reads& read, const Queries& d_queries, const Keys& d_keys, const Values& d_values) {
+STRETTO_OPERATION void launch_attention_backward(basic_queue<Runtime>& q, const attention_backward_arguments<T>& a, const Reads& read, const Queries& d_queries, const Keys& d_keys, const Values& d_values) {
   using shape = attention_backward_shape<T, Wide>;
   const auto tiles = [](std::int64_t count) { return (count + shape::kept - 1) / shape::kept; };
   q.launch("attention_backward_queries", attention_backward_queries<T, Wide>,

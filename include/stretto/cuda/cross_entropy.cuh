@@ -44,7 +44,7 @@ cross_entropy_arguments<T> cross_entropy_of(const char* operation, const device_
 }
 
 template <class Runtime, class T, class... Written>
-void read_all_logits(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, std::int32_t, 1>& labels,
+STRETTO_OPERATION void read_all_logits(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, std::int32_t, 1>& labels,
                      const device_losses<Runtime>& o, cross_entropy_arguments<T>& a, const Written&... written) {
   const row_plan p = plan_rows<T>(a.rows, a.columns, 1, true, most_logit_threads);
   a.threads = p.threads;
@@ -82,7 +82,7 @@ void add_losses(basic_queue<Runtime>& q, const char* operation, const device_rea
 }
 
 template <class Runtime, class T, class... Read>
-void cross_entropy_gradient(basic_queue<Runtime>& q, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
+STRETTO_OPERATION void cross_entropy_gradient(basic_queue<Runtime>& q, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
                             const device_reads<Runtime, float, 1>& lse, float factor, const double* factor_at, const tensor_view<T, 2, basic_memory<Runtime>>& dlogits,
                             const device_losses<Runtime>& o, const Read&... read) {
   constexpr const char* operation = "cross_entropy_backward";
@@ -149,7 +149,7 @@ STRETTO_OPERATION void cross_entropy_backward(basic_queue<Runtime>& q, device_re
 
 /// The CPU's options as operations of this queue take them.
 template <class Runtime>
-device_losses<Runtime> losses_for(basic_queue<Runtime>& q, const cross_entropy_options& o) {
+STRETTO_OPERATION device_losses<Runtime> losses_for(basic_queue<Runtime>& q, const cross_entropy_options& o) {
   return o.with(o.weights.data() != nullptr ? q.upload(view<const float>{o.weights.data(), o.weights.size()}) : device_reads<Runtime, float, 1>{});
 }
 

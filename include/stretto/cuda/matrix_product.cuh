@@ -41,7 +41,7 @@ memory_run product_run(const product_operand<T, Space>& m) {
 
 /// A product on its way.
 template <class Runtime, class T, class C>
-struct product_call {
+struct STRETTO_OPERATION product_call {
   using operand = product_operand<T, basic_memory<Runtime>>;
   using options = basic_product_options<Runtime, C>;
   using result = tensor_view<C, 2, basic_memory<Runtime>>;

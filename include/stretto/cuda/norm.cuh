@@ -15,7 +15,7 @@
 namespace stretto::inline v0::cuda::detail {
 
 template <bool Centred, class Runtime, class T>
-void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 2>& residual, const device_reads<Runtime, T, 1>& weight,
+STRETTO_OPERATION void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 2>& residual, const device_reads<Runtime, T, 1>& weight,
              const device_reads<Runtime, T, 1>& bias, const device_writes<Runtime, T, 2>& s, const tensor_view<T, 2, basic_memory<Runtime>>& y,
              const device_writes<Runtime, float, 1>& mean, const device_writes<Runtime, float, 1>& inverse, double epsilon, double offset) {
   check_row_type<T>();
@@ -66,7 +66,7 @@ void check_norm_dw(const char* operation, std::int64_t columns, const device_wri
 }
 
 template <bool Centred, class Runtime, class T>
-void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 1>& weight,
+STRETTO_OPERATION void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 1>& weight,
                          const device_reads<Runtime, float, 1>& mean, const device_reads<Runtime, float, 1>& inverse, const device_reads<Runtime, T, 2>& dy,
                          const device_reads<Runtime, T, 2>& residual, const tensor_view<T, 2, basic_memory<Runtime>>& dx, double offset) {
   auto a = norm_gradient<Centred, Runtime, T>(operation, x, weight, mean, inverse, dy, offset);
@@ -85,7 +85,7 @@ void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const d
 
 /// The parts of a sum, in their order, to what is there.
 template <class Runtime>
-void add_norm_parts(basic_queue<Runtime>& q, const char* operation, const memory_run& run, std::int64_t parts, std::int64_t columns, const device_writes<Runtime, float, 1>& dweight,
+STRETTO_OPERATION void add_norm_parts(basic_queue<Runtime>& q, const char* operation, const memory_run& run, std::int64_t parts, std::int64_t columns, const device_writes<Runtime, float, 1>& dweight,
                     const device_writes<Runtime, float, 1>& dbias) {
   const add_parts_arguments a{parts, columns, static_cast<const float*>(run.first), {dweight.data(), dbias.data()}};
   q.launch(operation, add_weight_parts<float>, {.blocks = (columns + 31) / 32, .threads = 32 * part_groups, .rows = dbias.data() != nullptr ? 2 : 1}, a, reads_of(run),
@@ -93,7 +93,7 @@ void add_norm_parts(basic_queue<Runtime>& q, const char* operation, const memory
 }
 
 template <bool Centred, class Runtime, class T>
-void norm_weight_gradient(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, float, 1>& mean,
+STRETTO_OPERATION void norm_weight_gradient(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, float, 1>& mean,
                           const device_reads<Runtime, float, 1>& inverse, const device_reads<Runtime, T, 2>& dy, const device_writes<Runtime, float, 1>& dweight,
                           const device_writes<Runtime, float, 1>& dbias) {
   auto a = norm_gradient<Centred, Runtime, T>(operation, x, {}, mean, inverse, dy, 0);
@@ -112,7 +112,7 @@ void norm_weight_gradient(basic_queue<Runtime>& q, const char* operation, const 
 
 /// Both at once, where a row fits the registers of a block; else one after the other, weights first, since dx may be dy.
 template <bool Centred, class Runtime, class T>
-void norm_gradients(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 1>& weight, const device_reads<Runtime, float, 1>& mean,
+STRETTO_OPERATION void norm_gradients(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& x, const device_reads<Runtime, T, 1>& weight, const device_reads<Runtime, float, 1>& mean,
                     const device_reads<Runtime, float, 1>& inverse, const device_reads<Runtime, T, 2>& dy, const device_reads<Runtime, T, 2>& residual,
                     const tensor_view<T, 2, basic_memory<Runtime>>& dx, const device_writes<Runtime, float, 1>& dweight, const device_writes<Runtime, float, 1>& dbias, double offset) {
   const std::int64_t n = x.columns();

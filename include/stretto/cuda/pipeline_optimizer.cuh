@@ -28,7 +28,7 @@ struct basic_optimizer : Options {
     q.zero(run<float>(p.gradient, p.count));
   }
   template <class Parameter>
-  static void squares(queue& q, const Parameter& p, double* to) {
+  STRETTO_OPERATION static void squares(queue& q, const Parameter& p, double* to) {
     static_assert(sizeof(square_sum) <= 16 && offsetof(square_sum, sum) == 0);
     sum_of_squares(q, run<const float>(p.gradient, p.count), reinterpret_cast<square_sum*>(to));
   }
@@ -36,7 +36,7 @@ struct basic_optimizer : Options {
     sum_tied_gradients(q, shares, uses, count, to, reinterpret_cast<square_sum*>(squares));
   }
   template <class Parameter>
-  void step(queue& q, const Parameter& p, const optimizer_scalars* scalars) const {
+  STRETTO_OPERATION void step(queue& q, const Parameter& p, const optimizer_scalars* scalars) const {
     Options o = *this;
     if (!decays_all && p.one_dimensional) o.decay = 0;
     const auto g = run<const float>(p.gradient, p.count);

@@ -17,6 +17,7 @@
 namespace {
 
 using namespace check;
+using test::same_bits;
 
 /// A struct on the device, in whole doubles.
 template <class Runtime, class S>
@@ -39,11 +40,6 @@ struct kept {
   }
   S* get() { return reinterpret_cast<S*>(room.data()); }
 };
-
-template <class T>
-bool same_bits(const tensor<T, 1>& a, const tensor<T, 1>& b) {
-  return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(T)) == 0;
-}
 
 template <class Runtime>
 struct step_checks {

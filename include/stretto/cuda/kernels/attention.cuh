@@ -4,7 +4,7 @@
 //
 //     tile of keys:   s = q kᵀ  |  mask, largest so far  |  p = 2^(s - largest), o and its sum brought to the new largest  |  o += p v
 // Scores, weights and outputs stay in registers. Sums of weights are kept by lanes apart and added at the end. Scale and log2(e)
-// are one factor. Late tiles of queries, which see the most where causal, come first.
+// are one factor.
 // Cost: a read of the keys and values for each 64 queries, mostly from the second cache; 2 products a tile.
 // Source: Dao, FlashAttention-2, ICLR 2024; Milakov and Gimelshein, arXiv 1805.02867, 2018.
 #pragma once
@@ -45,6 +45,18 @@ struct attention_shape {
   static constexpr int bytes = (queries + 2 * keys) * stride * static_cast<int>(sizeof(T)) + threads / 32 * stage_room * 4 + (2 * keys + queries) * 4 + queries * 16;
 };
 
+/// A block's tile of queries, of one head. Late tiles, which see the most where causal, come first.
+struct query_tile {
+  std::int64_t head, kv, first;
+  int rows;
+};
+template <int Queries, class Arguments>
+__device__ inline query_tile query_tile_of(const Arguments& a) {
+  const std::int64_t tiles = (a.at_queries.count + Queries - 1) / Queries, block = blockIdx.x, head = block % a.heads, first = (tiles - 1 - block / a.heads) * Queries;
+  const std::int64_t left = a.at_queries.count - first;
+  return {head, head / (a.heads / a.heads_of_keys), first, static_cast<int>(left < Queries ? left : Queries)};
+}
+
 template <class T, int Wide>
 STRETTO_KERNEL void __launch_bounds__(128) attention_forward(attention_arguments<T> a) {
   using shape = attention_shape<T, Wide>;
@@ -59,20 +71,14 @@ STRETTO_KERNEL void __launch_bounds__(128) attention_forward(attention_arguments
   int* const key_places = query_places + queries;
   int* const key_documents = key_places + keys;
 
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32), pair = lane % 4 * 2;
-  const std::int64_t tiles = (a.at_queries.count + queries - 1) / queries, block = blockIdx.x, head = block % a.heads, first = (tiles - 1 - block / a.heads) * queries;
-  const std::int64_t kv = head / (a.heads / a.heads_of_keys);
-  const int rows = static_cast<int>(a.at_queries.count - first < queries ? a.at_queries.count - first : queries), wide = (a.head_size + 15) / 16 * 16;
+  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32), pair = lane % 4 * 2, wide = (a.head_size + 15) / 16 * 16;
+  const auto [head, kv, first, rows] = query_tile_of<queries>(a);
   const int4 own = extremes_of(a.at_queries, first, rows);
   const float to_power = a.rule.cap == 0 ? a.rule.scale * attention_log2e : attention_log2e;
   const bool merges = a.rule.accumulate && a.state.data != nullptr;
 
   load_tile<queries, Wide, stride, threads>(a.queries.at(first, head), a.queries.token, rows, a.head_size, a.queries.lines, false, q);
-  for (int i = static_cast<int>(threadIdx.x); i < queries; i += threads) {
-    const std::int64_t token = first + (i < rows ? i : 0);
-    query_places[i] = position_at(a.at_queries, token);
-    if (a.rule.dropped_below != 0) dropout_keys[i] = dropout_key(a.rule, head, document_at(a.at_queries, token));
-  }
+  put_query_places<queries, threads>(a.rule, a.at_queries, head, first, rows, query_places, dropout_keys);
   attention_mask mask[2];
   float top[2], sum[2], o[D][4];
 #pragma unroll
@@ -105,10 +111,7 @@ STRETTO_KERNEL void __launch_bounds__(128) attention_forward(attention_arguments
     __syncthreads();  // the tile before has been read
     load_tile<keys, Wide, stride, threads>(a.keys.at(begin, kv), a.keys.token, there, a.head_size, a.keys.lines, false, k);
     bool odd = load_tile<keys, Wide, stride, threads>(a.values.at(begin, kv), a.values.token, there, a.head_size, a.values.lines, masked, v);
-    for (int i = static_cast<int>(threadIdx.x); i < keys; i += threads) {
-      const std::int64_t token = begin + (i < there ? i : 0);
-      key_places[i] = position_at(a.at_keys, token), key_documents[i] = document_at(a.at_keys, token);
-    }
+    put_key_places<keys, threads>(a.at_keys, begin, there, key_places, key_documents);
     odd = __syncthreads_or(odd) != 0;
 
     float s[N][4] = {};

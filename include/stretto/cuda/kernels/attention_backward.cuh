@@ -81,19 +81,13 @@ STRETTO_KERNEL void __launch_bounds__(128) attention_backward_queries(attention_
   int* const key_places = query_places + queries;
   int* const key_documents = key_places + keys;
 
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32), pair = lane % 4 * 2;
-  const std::int64_t tiles = (a.at_queries.count + queries - 1) / queries, block = blockIdx.x, head = block % a.heads, first = (tiles - 1 - block / a.heads) * queries;
-  const std::int64_t kv = head / (a.heads / a.heads_of_keys);
-  const int rows = static_cast<int>(a.at_queries.count - first < queries ? a.at_queries.count - first : queries), wide = (a.head_size + 15) / 16 * 16;
+  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32), pair = lane % 4 * 2, wide = (a.head_size + 15) / 16 * 16;
+  const auto [head, kv, first, rows] = query_tile_of<queries>(a);
   const int4 own = extremes_of(a.at_queries, first, rows);
 
   load_tile<queries, Wide, stride, threads>(a.queries.at(first, head), a.queries.token, rows, a.head_size, a.queries.lines, false, q);
   load_tile<queries, Wide, stride, threads>(a.d_output.at(first, head), a.d_output.token, rows, a.head_size, a.d_output.lines, false, d_o);
-  for (int i = static_cast<int>(threadIdx.x); i < queries; i += threads) {
-    const std::int64_t token = first + (i < rows ? i : 0);
-    query_places[i] = position_at(a.at_queries, token);
-    if (a.rule.dropped_below != 0) dropout_keys[i] = dropout_key(a.rule, head, document_at(a.at_queries, token));
-  }
+  put_query_places<queries, threads>(a.rule, a.at_queries, head, first, rows, query_places, dropout_keys);
   attention_mask mask[2];
   float power[2], delta[2], dq[D][4];
 #pragma unroll
@@ -117,10 +111,7 @@ STRETTO_KERNEL void __launch_bounds__(128) attention_backward_queries(attention_
     __syncthreads();
     bool odd = load_tile<keys, Wide, stride, threads>(a.keys.at(begin, kv), a.keys.token, there, a.head_size, a.keys.lines, masked, k);
     load_tile<keys, Wide, stride, threads>(a.values.at(begin, kv), a.values.token, there, a.head_size, a.values.lines, false, v);
-    for (int i = static_cast<int>(threadIdx.x); i < keys; i += threads) {
-      const std::int64_t token = begin + (i < there ? i : 0);
-      key_places[i] = position_at(a.at_keys, token), key_documents[i] = document_at(a.at_keys, token);
-    }
+    put_key_places<keys, threads>(a.at_keys, begin, there, key_places, key_documents);
     odd = __syncthreads_or(odd) != 0;
 
     float s[N][4] = {}, dp[N][4] = {};

@@ -36,14 +36,15 @@ struct attention_note_arguments {
   int4 *of_queries, *of_keys;
   std::int64_t granules_of_queries, granules;
 };
-/// A warp for each granule.
+/// A warp for each granule. A template as all kernels are: another would be defined anew by each file that includes it.
+template <int Granule>
 STRETTO_KERNEL void note_attention_places(attention_note_arguments a) {
   const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (blockDim.x / 32);
   for (std::int64_t g = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32; g < a.granules; g += warps) {
     const bool of_keys = g >= a.granules_of_queries;
     attention_places p = a.queries;
     if (of_keys) p = a.keys;
-    const std::int64_t granule = of_keys ? g - a.granules_of_queries : g, i = granule * attention_granule + threadIdx.x % 32, at = i < p.count ? i : p.count - 1;
+    const std::int64_t granule = of_keys ? g - a.granules_of_queries : g, i = granule * Granule + threadIdx.x % 32, at = i < p.count ? i : p.count - 1;
     const int position = position_at(p, at), document = document_at(p, at);
     int4 n = make_int4(position, position, document, document);
 #pragma unroll
@@ -143,6 +144,23 @@ __device__ inline uint4 dropout_key(const attention_rule& r, std::int64_t head, 
   const random_words w = random_block_at(r.stream, r.stream.sample, at);
   return make_uint4(w.word[0], w.word[1], w.word[2], w.word[3]);
 }
+/// A tile's places into shared memory: of queries, with what dropout counts under, and of keys. Those behind the last are the first's.
+template <int Queries, int Threads>
+__device__ inline void put_query_places(const attention_rule& r, const attention_places& p, std::int64_t head, std::int64_t first, int rows, int* places, uint4* dropout_keys) {
+  for (int i = static_cast<int>(threadIdx.x); i < Queries; i += Threads) {
+    const std::int64_t token = first + (i < rows ? i : 0);
+    places[i] = position_at(p, token);
+    if (r.dropped_below != 0) dropout_keys[i] = dropout_key(r, head, document_at(p, token));
+  }
+}
+template <int Keys, int Threads>
+__device__ inline void put_key_places(const attention_places& p, std::int64_t first, int rows, int* places, int* documents) {
+  for (int i = static_cast<int>(threadIdx.x); i < Keys; i += Threads) {
+    const std::int64_t token = first + (i < rows ? i : 0);
+    places[i] = position_at(p, token), documents[i] = document_at(p, token);
+  }
+}
+
 /// Of a query and the four keys that the key's position is among.
 __device__ inline random_words dropout_words(const uint4& key, int query, int key_position) {
   return random_block_at({key.x, key.w, key.z, key.y}, key.z, static_cast<std::uint32_t>(key_position) >> 2 | static_cast<std::uint64_t>(static_cast<std::uint32_t>(query)) << 32);

@@ -204,7 +204,8 @@ STRETTO_KERNEL void __launch_bounds__(32 * part_groups) add_weight_parts(add_par
   Number all = 0;
 #pragma unroll
   for (int g = 0; g < part_groups; ++g) all += room[g][lane];
-  a.to[kind][column] += all;
+  float* const to = kind == 0 ? a.to[0] : a.to[1];  // a.to[kind] would copy the arguments to the stack
+  to[column] += all;
 }
 
 }  // namespace stretto::inline v0::cuda
