@@ -127,7 +127,9 @@ void norm_gradients(basic_queue<Runtime>& q, const char* operation, const device
   if (x.empty()) return;
   const row_plan p = plan_rows<T>(a.rows, n, 3, false, most_both_threads);
   const std::int64_t kinds = Centred ? 2 : 1, few = (a.rows + 7) / 8, of_block = p.block / p.threads, turns = (a.rows + of_block - 1) / of_block;
-  const std::int64_t wanted = p.block > 128 ? 264 : 528;
+  // As many blocks as 132 multiprocessors of sm_90 have registers for at once: who begins when others end has the memory to itself.
+  constexpr bool large = Centred && sizeof(T) == 2;
+  const std::int64_t wanted = large ? (p.block > 128 ? 132 : 396) : p.block > 128 ? 264 : 528;
   a.threads = p.threads, a.part_count = few < wanted ? few : wanted;
   if (turns < a.part_count) a.part_count = turns;
   a.parts = q.template scratch<float>(kinds * a.part_count * n, operation);

@@ -95,7 +95,7 @@ STRETTO_KERNEL void __launch_bounds__(most_both_threads) norm_backward_both(norm
     const float r = row.there() ? a.inverse[t] : 0, mean = Centred && row.there() ? a.mean[t] : 0;
     if (const std::int64_t ahead = row.ahead(); ahead >= 0)
       each_line<row_hold::registers, T>(team, a.columns, [&](int, std::int64_t i) {
-        if (team.me % 8 != 0) return;  // one in 128 bytes
+        if (team.me % 4 != 0) return;  // one in 64 bytes, which is what may be fetched at once
         fetch_ahead(a.x + ahead * a.x_gap + i), fetch_ahead(a.dy + ahead * a.dy_gap + i);
         if (a.residual != nullptr) fetch_ahead(a.residual + ahead * a.residual_gap + i);
       });
@@ -204,7 +204,7 @@ STRETTO_KERNEL void __launch_bounds__(32 * part_groups) add_weight_parts(add_par
   Number all = 0;
 #pragma unroll
   for (int g = 0; g < part_groups; ++g) all += room[g][lane];
-  a.to[kind][column] += all;
+  (kind == 0 ? a.to[0] : a.to[1])[column] += all;  // an index would put the arguments into local memory
 }
 
 }  // namespace stretto::inline v0::cuda
