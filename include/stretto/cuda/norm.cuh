@@ -25,7 +25,7 @@ void norm_of(basic_queue<Runtime>& q, const char* operation, const device_reads<
   if constexpr (Centred) stretto::detail::check_run(operation, "a bias", bias, columns, "column", true);
   if constexpr (Centred) stretto::detail::check_run(operation, "mean", mean, rows, "row", true);
   stretto::detail::check_run(operation, "inverse", inverse, rows, "row", true);
-  const row_plan p = plan_rows<T>(rows, columns, 1);
+  const row_plan p = plan_rows<T>(rows, columns, 1, false, most_row_threads, Centred ? slim_row_threads : most_row_threads);
   const norm_arguments<T> a{rows, columns, p.threads, x.data(), residual.data(), weight.data(), bias.data(), s.data(), y.data(), mean.data(), inverse.data(),
                             x.stride(0), residual.stride(0), s.stride(0), y.stride(0), static_cast<float>(epsilon), static_cast<float>(offset)};
   const bool lined = rows_in_lines(x) && rows_in_lines(residual) && rows_in_lines(weight) && rows_in_lines(bias) && rows_in_lines(s) &&
@@ -73,7 +73,7 @@ void norm_input_gradient(basic_queue<Runtime>& q, const char* operation, const d
   check_norm_dx<Runtime, T>(operation, x, residual, dx, a);
   if (x.empty()) return;
   const std::int64_t n = a.columns;
-  const row_plan p = plan_rows<T>(a.rows, n, 2);
+  const row_plan p = plan_rows<T>(a.rows, n, 2, false, most_row_threads, slim_row_threads);
   a.threads = p.threads;
   const bool lined = rows_in_lines(x) && rows_in_lines(dy) && rows_in_lines(weight) && rows_in_lines(residual) && rows_in_lines(dx);
   const auto kernel = p.hold == row_hold::again   ? norm_backward<T, row_hold::again, false, Centred>

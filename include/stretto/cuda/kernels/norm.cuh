@@ -34,6 +34,7 @@ STRETTO_KERNEL void __launch_bounds__(most_row_threads, Centred ? 1 : 2) norm_ro
     if (a.residual != nullptr) {
       T* const s = a.s + t * a.s_gap;
       const held_row<T, Hold == row_hold::shared ? row_hold::again : Hold, Lined> residual(a.residual + t * a.residual_gap, n, team);
+      if constexpr (Hold == row_hold::shared) fetch_row_ahead(team, a.residual + t * a.residual_gap, n);
       x.each(team, [&](int k, std::int64_t i) {
         floats<numbers> sum = x.at(k, i);
         const floats<numbers> other = residual.at(k, i);

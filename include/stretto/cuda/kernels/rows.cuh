@@ -271,5 +271,11 @@ __device__ inline floats<in_line<T>> weights_at(const T* weights, std::int64_t i
 
 /// Has the L2 cache fetch what is about to be read.
 __device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2\t[%0];" ::"l"(from)); }
+/// Of a row of n columns, one in 64 bytes, which is what may be fetched at once.
+template <class T>
+__device__ inline void fetch_row_ahead(const row_team& team, const T* row, std::int64_t n) {
+  constexpr int each = 64 / static_cast<int>(sizeof(T));
+  for (std::int64_t i = std::int64_t{team.me} * each; i < n; i += std::int64_t{team.threads} * each) fetch_ahead(row + i);
+}
 
 }  // namespace stretto::inline v0::cuda
