@@ -95,7 +95,7 @@ struct lion_rule {
 
 /// N neighbours of each run, on their way through a thread.
 template <int N, class T, class Rule, bool Mastered>
-struct step_line {
+struct stepped_line {
   floats<N> g, m, v, w;
 
   __device__ void read(const optimizer_arguments& a, std::int64_t i) {
@@ -135,7 +135,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void step_weights(optimizer_argum
   if (s.skip != 0) return;
   const std::int64_t lines = a.count / N, all = static_cast<std::int64_t>(gridDim.x) * (each_threads * Lines);
   for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * (each_threads * Lines) + threadIdx.x; first < lines; first += all) {
-    step_line<N, T, Rule, Mastered> line[Lines];
+    stepped_line<N, T, Rule, Mastered> line[Lines];
 #pragma unroll
     for (int l = 0; l < Lines; ++l)
       if (first + l * each_threads < lines) line[l].read(a, (first + l * each_threads) * N);
@@ -144,7 +144,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void step_weights(optimizer_argum
       if (first + l * each_threads < lines) line[l].step(a, s, (first + l * each_threads) * N);
   }
   if (N > 1 && blockIdx.x == 0 && threadIdx.x < a.count % N) {
-    step_line<1, T, Rule, Mastered> one;
+    stepped_line<1, T, Rule, Mastered> one;
     one.read(a, lines * N + threadIdx.x);
     one.step(a, s, lines * N + threadIdx.x);
   }
