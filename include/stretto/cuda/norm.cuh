@@ -25,7 +25,7 @@ STRETTO_OPERATION void norm_of(basic_queue<Runtime>& q, const char* operation, c
   if constexpr (Centred) stretto::detail::check_run(operation, "a bias", bias, columns, "column", true);
   if constexpr (Centred) stretto::detail::check_run(operation, "mean", mean, rows, "row", true);
   stretto::detail::check_run(operation, "inverse", inverse, rows, "row", true);
-  const row_plan p = plan_rows<T>(rows, columns, 1);
+  const row_plan p = plan_rows<T>(rows, columns, 1, false, most_row_threads, Centred ? slim_row_threads : most_row_threads);
   const norm_arguments<T> a{rows, columns, p.threads, x.data(), residual.data(), weight.data(), bias.data(), s.data(), y.data(), mean.data(), inverse.data(),
                             x.stride(0), residual.stride(0), s.stride(0), y.stride(0), static_cast<float>(epsilon), static_cast<float>(offset)};
   const bool lined = rows_in_lines(x) && rows_in_lines(residual) && rows_in_lines(weight) && rows_in_lines(bias) && rows_in_lines(s) &&
@@ -73,7 +73,7 @@ STRETTO_OPERATION void norm_input_gradient(basic_queue<Runtime>& q, const char* 
   check_norm_dx<Runtime, T>(operation, x, residual, dx, a);
   if (x.empty()) return;
   const std::int64_t n = a.columns;
-  const row_plan p = plan_rows<T>(a.rows, n, 2);
+  const row_plan p = plan_rows<T>(a.rows, n, 2, false, most_row_threads, slim_row_threads);
   a.threads = p.threads;
   const bool lined = rows_in_lines(x) && rows_in_lines(dy) && rows_in_lines(weight) && rows_in_lines(residual) && rows_in_lines(dx);
   const auto kernel = p.hold == row_hold::again   ? norm_backward<T, row_hold::again, false, Centred>
@@ -127,7 +127,9 @@ STRETTO_OPERATION void norm_gradients(basic_queue<Runtime>& q, const char* opera
   if (x.empty()) return;
   const row_plan p = plan_rows<T>(a.rows, n, 3, false, most_both_threads);
   const std::int64_t kinds = Centred ? 2 : 1, few = (a.rows + 7) / 8, of_block = p.block / p.threads, turns = (a.rows + of_block - 1) / of_block;
-  const std::int64_t wanted = p.block > 128 ? 264 : 528;
+  // As many blocks as 132 multiprocessors of sm_90 have registers for at once: who begins when others end has the memory to itself.
+  constexpr bool large = Centred && sizeof(T) == 2;
+  const std::int64_t wanted = large ? (p.block > 128 ? 132 : 396) : p.block > 128 ? 264 : 528;
   a.threads = p.threads, a.part_count = few < wanted ? few : wanted;
   if (turns < a.part_count) a.part_count = turns;
   a.parts = q.template scratch<float>(kinds * a.part_count * n, operation);

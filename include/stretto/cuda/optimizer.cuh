@@ -10,7 +10,7 @@
 // s: scalars in the device's memory, where gradient_norm.cuh's next_scalars puts them without a stop. Their count must be 1 or
 // more. What they tell to skip isn't touched. Every element is done by itself; rounding by chance hangs on its place in the
 // parameter alone. Cost: 28 bytes an element for AdamW in float; one by one where the run isn't at lines of sixteen bytes, or
-// is rounded by chance and doesn't begin at a multiple of eight of its parameter.
+// is rounded by chance and doesn't begin at a multiple of four of its parameter.
 #pragma once
 
 #include <stretto/cuda/each.cuh>
@@ -51,10 +51,10 @@ STRETTO_OPERATION void put_step(basic_queue<Runtime>& q, const char* operation, 
   a.master = master.empty() ? nullptr : master.data();
   a.stochastic = r.stochastic && sizeof(T) == 2, a.chance = r.stream(0), a.first_index = r.first_index;
   const auto at_line = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; };
-  const bool lines = at_line(a.gradient) && at_line(a.state0) && at_line(a.state1) && at_line(a.master) && at_line(a.weight) && (!a.stochastic || a.first_index % 8 == 0);
-  void (*const kernel)(optimizer_arguments) = a.master != nullptr ? (lines ? step_weights<8, T, Rule, true> : step_weights<1, T, Rule, true>)
-                                                                  : (lines ? step_weights<8, T, Rule, false> : step_weights<1, T, Rule, false>);
-  const std::int64_t all = row_blocks(a.count, each_threads * (lines ? 8 : 1)), most = 16 * static_cast<std::int64_t>(q.multiprocessors());
+  const bool lines = at_line(a.gradient) && at_line(a.state0) && at_line(a.state1) && at_line(a.master) && at_line(a.weight) && (!a.stochastic || a.first_index % 4 == 0);
+  void (*const kernel)(optimizer_arguments) = a.master != nullptr ? (lines ? step_weights<4, 2, T, Rule, true> : step_weights<1, 4, T, Rule, true>)
+                                                                  : (lines ? step_weights<4, 2, T, Rule, false> : step_weights<1, 4, T, Rule, false>);
+  const std::int64_t all = row_blocks(a.count, each_threads * (lines ? 8 : 4)), most = 16 * static_cast<std::int64_t>(q.multiprocessors());
   q.launch(operation, kernel, {.blocks = all < most ? all : most, .threads = each_threads}, a, reads_of(gradient, memory_run{s, static_cast<std::int64_t>(sizeof *s)}),
            writes_of(Rule::states > 0 ? state0 : tensor_view<float, 1, basic_memory<Runtime>>{}, state1, master, weight));
 }

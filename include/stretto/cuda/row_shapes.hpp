@@ -9,7 +9,8 @@
 //
 //     columns of bf16   up to 256   512   1024   2048   4096   8192   16384   to 49152       more
 //     threads a row         8       16     32     64    128    256     512        512          512
-//     held in          registers, four lines of sixteen bytes a thread     shared memory  the row itself, from the L2 cache
+//     held in          registers, four lines of sixteen bytes a thread *   shared memory  the row itself, from the L2 cache
+// * in shared memory from 512 threads on where a kernel needs more registers than leave room for two such blocks.
 // The plan hangs on the width and type alone, so a row has the same bits wherever it stands.
 #pragma once
 
@@ -33,7 +34,7 @@ enum class row_hold { registers, shared, again };  // again: read anew from the 
 
 /// Lines a thread holds in registers, and the most threads a row.
 inline constexpr int row_lines = 4;
-inline constexpr int most_row_threads = 512;
+inline constexpr int most_row_threads = 512, slim_row_threads = 256;  ///< slim: of kernels with many registers
 
 struct row_plan {
   row_hold hold = row_hold::registers;
@@ -63,16 +64,17 @@ inline constexpr std::int64_t most_row_bytes = 96 * 1024;
 
 }  // namespace detail
 
-/// Operands: rows that are held at once. Streamed rows aren't held at all.
+/// Operands: rows that are held at once. Streamed rows aren't held at all. With more threads than most_in_registers a row is held
+/// in shared memory.
 template <class T>
-row_plan plan_rows(std::int64_t rows, std::int64_t columns, int operands, bool streamed = false, int most_threads = most_row_threads) {
+row_plan plan_rows(std::int64_t rows, std::int64_t columns, int operands, bool streamed = false, int most_threads = most_row_threads, int most_in_registers = most_row_threads) {
   constexpr std::int64_t in_line = 16 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t lines = (columns + in_line - 1) / in_line;
   row_plan p;
   while (p.threads * row_lines < lines && p.threads < most_threads) p.threads *= 2;
   p.block = p.threads < 64 ? 128 : p.threads;
   p.blocks = detail::row_blocks(rows, p.block / p.threads);
-  if (streamed || p.threads * row_lines >= lines) return p;
+  if (streamed || (p.threads * row_lines >= lines && p.threads <= most_in_registers)) return p;
   const std::int64_t bytes = lines * 16 * operands;
   p.hold = bytes <= detail::most_row_bytes ? row_hold::shared : row_hold::again;
   p.shared_bytes = p.hold == row_hold::shared ? static_cast<int>(bytes) : 0;

@@ -42,7 +42,7 @@ STRETTO_OPERATION void softmax_backward(basic_queue<Runtime>& q, device_reads<Ru
   stretto::detail::check_matrix("softmax_backward", "dy", dy, rows, n);
   stretto::detail::check_matrix("softmax_backward", "dx", dx, rows, n);
   if (dx.empty()) return;
-  const row_plan p = plan_rows<T>(rows, n, 2);
+  const row_plan p = plan_rows<T>(rows, n, 2, false, most_row_threads, slim_row_threads);
   const softmax_arguments<T> a{rows, n, p.threads, y.data(), dy.data(), dx.data(), nullptr, y.stride(0), dy.stride(0), dx.stride(0), static_cast<float>(o.scale), o.log};
   const auto kernel = p.hold == row_hold::again   ? softmax_backward_rows<T, row_hold::again, false>
                       : p.hold == row_hold::shared ? softmax_backward_rows<T, row_hold::shared, false>

@@ -28,6 +28,7 @@ struct gather_checks {
   /// rotary or its backward pass; `back` says which.
   template <class T>
   void rotary(std::int64_t tokens, std::int64_t heads, std::int64_t size, std::int64_t dims, rotary_pairs pairs, const layout& how, bool back) {
+    if (r.skips()) return;
     const rotary_options o{.theta = 500, .pairs = pairs};
     const rotary_table<float> table(40, dims, o);
     const rotary_table<double> exact(40, dims, o);
@@ -66,6 +67,7 @@ struct gather_checks {
   /// Queries, keys and values at once are what they are one by one.
   template <class T>
   void split(std::int64_t tokens, std::int64_t heads, std::int64_t shared, std::int64_t size, std::int64_t dims, rotary_pairs pairs, const layout& how) {
+    if (r.skips()) return;
     const cuda::basic_rotary_table<Runtime> there(40, dims, {.theta = 500, .pairs = pairs});
     const shape<2> s{{tokens, (heads + 2 * shared) * size}};
     const auto x = numbers<T>(s, 12);
@@ -113,6 +115,7 @@ struct gather_checks {
 
   template <class T>
   void embedding(std::int64_t tokens, std::int64_t rows, std::int64_t columns, const layout& how, const embedding_options& o, bool skewed) {
+    if (r.skips()) return;
     const std::int64_t all = o.vocabulary >= 0 ? o.vocabulary : rows;
     auto ids = numbers<std::int32_t>(shape<1>{{tokens}}, 4, 0, static_cast<double>(all));
     for (std::int64_t t = 0; t < tokens; ++t)
@@ -149,6 +152,7 @@ struct gather_checks {
   }
 
   void sort(std::int64_t n, int bits) {
+    if (r.skips()) return;
     tensor<std::int32_t, 1> keys({n}), places({n});
     for (std::int64_t i = 0; i < n; ++i) {
       const std::uint32_t k = random_stream{9, 0, 0, 0}.bits(i) & ((1u << bits) - 1);
@@ -202,7 +206,7 @@ struct gather_checks {
   }
 
   void speeds() {
-    if (!r.judges()) return;
+    if (!r.judges() || !r.measures()) return;
     const std::int64_t tokens = 8192, heads = 32, size = 128;
     const cuda::basic_rotary_table<Runtime> there(8192, size);
     placed<Runtime, bf16, 2> x(shape<2>{{tokens, heads * size}}), w(shape<2>{{32000, heads * size}});

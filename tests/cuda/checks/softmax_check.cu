@@ -50,6 +50,7 @@ made<T> on_device(const given<T>& g, const tensor<T, 2>& y_given, const softmax_
 
 template <class Runtime, class T>
 void near_the_truth(report& r, const shape<2>& s) {
+  if (r.skips()) return;
   const given<T> g(s);
   for (int kind = 0; kind < 3; ++kind) {
     const softmax_options& o = ways[kind];
@@ -78,6 +79,7 @@ void near_the_truth(report& r, const shape<2>& s) {
 
 template <class Runtime, class T>
 void places(report& r, const shape<2>& s) {
+  if (r.skips()) return;
   const std::string name = words<T>("softmax", s);
   basic_queue<Runtime> q(little);
   const given<T> g(s);

@@ -2,7 +2,8 @@
 //
 // Kernels of cross_entropy.cuh.
 //
-//     cross_entropy_rows        each thread keeps the largest c so far and the sum of 2^(c log2 e - that); teams join them
+//     cross_entropy_rows        each thread keeps the largest c so far and the sum of 2^(c log2 e - that); teams join them. Whole
+//                               lines come through shared memory, four while the four before them are worked on
 //     cross_entropy_sums        sums over rows that count, in double, by one block in a fixed order
 //     cross_entropy_backward_rows    each number by itself: (p f (1 + 2 z l) - f e / vocabulary - f (1 - e) [label]) slope
 // Labels that aren't in the vocabulary can't be refused without waiting for them: they give what is no number. Cost: logits
@@ -49,6 +50,7 @@ template <class T, bool Lined, bool Capped>
 STRETTO_KERNEL void __launch_bounds__(most_logit_threads, 3) cross_entropy_rows(cross_entropy_arguments<T> a) {
   constexpr int numbers = in_line<T>;
   __shared__ float room[row_team::room];
+  __shared__ uint4 ring[Lined ? 2 : 1][Lined ? row_lines : 1][Lined ? most_logit_threads : 1];  // a thread sees its own alone
   row_team team(a.threads, room);
   const std::int64_t step = std::int64_t{team.threads} * numbers;
   const bool wants_sum = a.smoothing != 0 || a.sum != nullptr;
@@ -64,11 +66,26 @@ STRETTO_KERNEL void __launch_bounds__(most_logit_threads, 3) cross_entropy_rows(
     const float wanted = target.of[0];
     cap_all<Capped>(target, a.cap);
     float most = minus_infinity(), off = minus_infinity(), sums[2] = {}, beaten = 0;  // sums: of exponentials, of c
-    for (std::int64_t from = std::int64_t{team.me} * numbers; from < n; from += row_lines * step) {
-      row_line<T> lines[row_lines];
+    const auto ask = [&](std::int64_t from, int stage) {
+      if constexpr (Lined) {
 #pragma unroll
-      for (int u = 0; u < row_lines; ++u)
-        if (from + u * step < n) lines[u] = read_line<Lined>(x, from + u * step, a.columns);
+        for (int u = 0; u < row_lines; ++u)
+          if (from + u * step < n) copy_past_registers(&ring[stage][u][threadIdx.x], x + from + u * step);
+        end_copies();
+      }
+    };
+    int stage = 0;
+    ask(std::int64_t{team.me} * numbers, stage);
+    for (std::int64_t from = std::int64_t{team.me} * numbers; from < n; from += row_lines * step, stage ^= 1) {
+      row_line<T> lines[row_lines];
+      ask(from + row_lines * step, stage ^ 1);
+      if constexpr (Lined) await_all_but_last_copies();
+#pragma unroll
+      for (int u = 0; u < row_lines; ++u) {
+        if (from + u * step >= n) continue;
+        if constexpr (Lined) lines[u].word = ring[stage][u][threadIdx.x];
+        else lines[u] = read_line<Lined>(x, from + u * step, a.columns);
+      }
 #pragma unroll
       for (int u = 0; u < row_lines; ++u) {
         const std::int64_t i = from + u * step;

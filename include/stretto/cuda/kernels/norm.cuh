@@ -22,8 +22,9 @@ struct norm_arguments {
   float epsilon, offset;                           ///< offset: of weights
 };
 
+/// Without a mean 64 registers are enough, and more rows are on their way at once.
 template <class T, row_hold Hold, bool Lined, bool Centred>
-STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_rows(norm_arguments<T> a) {
+STRETTO_KERNEL void __launch_bounds__(most_row_threads, Centred ? 1 : 2) norm_rows(norm_arguments<T> a) {
   constexpr int numbers = in_line<T>;
   __shared__ float room[row_team::room];
   row_team team(a.threads, room);
@@ -33,6 +34,7 @@ STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_rows(norm_arguments
     if (a.residual != nullptr) {
       T* const s = a.s + t * a.s_gap;
       const held_row<T, Hold == row_hold::shared ? row_hold::again : Hold, Lined> residual(a.residual + t * a.residual_gap, n, team);
+      if constexpr (Hold == row_hold::shared) fetch_row_ahead(team, a.residual + t * a.residual_gap, n);
       x.each(team, [&](int k, std::int64_t i) {
         floats<numbers> sum = x.at(k, i);
         const floats<numbers> other = residual.at(k, i);

@@ -74,6 +74,7 @@ STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_backward(norm_backw
     const std::int64_t t = row.at(), n = row.columns(a.columns);
     const held_row<T, Hold, Lined> x(a.x + t * a.x_gap, n, team, shared_lines<T>(0, a.columns)), dy(a.dy + t * a.dy_gap, n, team, shared_lines<T>(1, a.columns));
     const held_row<T, Hold == row_hold::shared ? row_hold::again : Hold, Lined> residual(a.residual + t * a.residual_gap, a.residual != nullptr ? n : 0, team);
+    if constexpr (Hold == row_hold::shared) fetch_row_ahead(team, a.residual + t * a.residual_gap, a.residual != nullptr ? n : 0);
     const float r = row.there() ? a.inverse[t] : 0, mean = Centred && row.there() ? a.mean[t] : 0;
     detail::norm_backward_row<Lined, Centred>(a, team, t, n, mean, r, x, dy, residual);
   }
@@ -95,7 +96,7 @@ STRETTO_KERNEL void __launch_bounds__(most_both_threads) norm_backward_both(norm
     const float r = row.there() ? a.inverse[t] : 0, mean = Centred && row.there() ? a.mean[t] : 0;
     if (const std::int64_t ahead = row.ahead(); ahead >= 0)
       each_line<row_hold::registers, T>(team, a.columns, [&](int, std::int64_t i) {
-        if (team.me % 8 != 0) return;  // one in 128 bytes
+        if (team.me % 4 != 0) return;  // one in 64 bytes, which is what may be fetched at once
         fetch_ahead(a.x + ahead * a.x_gap + i), fetch_ahead(a.dy + ahead * a.dy_gap + i);
         if (a.residual != nullptr) fetch_ahead(a.residual + ahead * a.residual_gap + i);
       });

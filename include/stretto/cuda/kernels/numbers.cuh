@@ -56,7 +56,7 @@ struct floats {
   float of[N];
 };
 
-/// N neighbours from an address that is a multiple of their size, or of sixteen bytes where that is less.
+/// N neighbours. Where they are whole lines, or half a line of 16-bit numbers, the address is a multiple of that.
 template <int N, class T>
 __device__ inline floats<N> load(const T* from) {
   floats<N> out;
@@ -68,6 +68,14 @@ __device__ inline floats<N> load(const T* from) {
     } u;
 #pragma unroll
     for (int i = 0; i < bytes / 16; ++i) u.line[i] = reinterpret_cast<const uint4*>(from)[i];
+#pragma unroll
+    for (int i = 0; i < N; ++i) out.of[i] = widen(u.each[i]);
+  } else if constexpr (bytes == 8 && sizeof(T) == 2) {
+    union {
+      uint2 half;
+      T each[N];
+    } u;
+    u.half = *reinterpret_cast<const uint2*>(from);
 #pragma unroll
     for (int i = 0; i < N; ++i) out.of[i] = widen(u.each[i]);
   } else {
@@ -89,20 +97,20 @@ __device__ inline unsigned word_of(float x, float y) {
     return __half_as_ushort(both.x) | static_cast<unsigned>(__half_as_ushort(both.y)) << 16;
   }
 }
+/// To memory of the device. Of an assignment the compiler makes stores of four bytes in some kernels.
 template <int N, class T>
 __device__ inline void store(T* to, const floats<N>& x) {
-  constexpr int bytes = N * static_cast<int>(sizeof(T));
-  if constexpr (bytes % 16 == 0) {
+  constexpr int bytes = N * static_cast<int>(sizeof(T)), words = bytes / 4;
+  if constexpr (bytes % 16 == 0 || (bytes == 8 && sizeof(T) == 2)) {
+    unsigned w[words];
 #pragma unroll
-    for (int i = 0; i < bytes / 16; ++i) {
-      unsigned w[4];
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        if constexpr (sizeof(T) == 2) w[k] = word_of<T>(x.of[8 * i + 2 * k], x.of[8 * i + 2 * k + 1]);
-        else w[k] = word_of(x.of[4 * i + k]);
-      }
-      reinterpret_cast<uint4*>(to)[i] = make_uint4(w[0], w[1], w[2], w[3]);
+    for (int k = 0; k < words; ++k) {
+      if constexpr (sizeof(T) == 2) w[k] = word_of<T>(x.of[2 * k], x.of[2 * k + 1]);
+      else w[k] = word_of(x.of[k]);
     }
+    if constexpr (bytes == 8) __stwb(reinterpret_cast<uint2*>(to), make_uint2(w[0], w[1]));
+#pragma unroll
+    for (int i = 0; i + 4 <= words; i += 4) __stwb(reinterpret_cast<uint4*>(to) + i / 4, make_uint4(w[i], w[i + 1], w[i + 2], w[i + 3]));
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) to[i] = narrow<T>(x.of[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Steps of optimizers: numeric/optimizer.hpp for eight neighbours a thread. A rule turns a weight, its gradient and its states
+// Steps of optimizers: numeric/optimizer.hpp for twice four neighbours a thread. A rule turns a weight, its gradient and its states
 // into new ones, in the operations of the CPU's lanes, so that the bits are the CPU's.
 //
 //     scalars     read from device memory by one thread of a block, which makes the corrections of the means from the count
@@ -94,43 +94,61 @@ struct lion_rule {
   }
 };
 
+/// N neighbours of each run, on their way through a thread.
 template <int N, class T, class Rule, bool Mastered>
-__device__ inline void step_line(const optimizer_arguments& a, const step_numbers& s, std::int64_t i) {
-  T* const weight = static_cast<T*>(a.weight) + i;
-  floats<N> g = load<N>(a.gradient + i), m{}, v{}, w;
-  if constexpr (Rule::states > 0) m = load<N>(a.state0 + i);
-  if constexpr (Rule::states > 1) v = load<N>(a.state1 + i);
-  if constexpr (Mastered) w = load<N>(a.master + i);
-  else w = load<N>(static_cast<const T*>(weight));
-#pragma unroll
-  for (int k = 0; k < N; ++k) w.of[k] = Rule::step(a, s, w.of[k], __fmul_rn(g.of[k], s.scale), m.of[k], v.of[k]);
-  if constexpr (Rule::states > 0) store(a.state0 + i, m);
-  if constexpr (Rule::states > 1) store(a.state1 + i, v);
-  if constexpr (Mastered) store(a.master + i, w);
-  if constexpr (sizeof(T) == 2) {
-    if (a.stochastic) {
-      random_stream r = a.chance;
-      r.step = s.step;
-      std::uint32_t chance[N];
-      random_chances(r, r.sample, static_cast<std::uint64_t>(a.first_index) + static_cast<std::uint64_t>(i), chance);
-#pragma unroll
-      for (int k = 0; k < N; ++k) w.of[k] = rounded_by_chance<T>(w.of[k], chance[k]);
-    }
-  }
-  store(weight, w);
-}
+struct stepped_line {
+  floats<N> g, m, v, w;
 
-/// N: 8, or 1 where numbers go one by one.
-template <int N, class T, class Rule, bool Mastered>
+  __device__ void read(const optimizer_arguments& a, std::int64_t i) {
+    g = load<N>(a.gradient + i), m = {}, v = {};
+    if constexpr (Rule::states > 0) m = load<N>(a.state0 + i);
+    if constexpr (Rule::states > 1) v = load<N>(a.state1 + i);
+    if constexpr (Mastered) w = load<N>(a.master + i);
+    else w = load<N>(static_cast<const T*>(a.weight) + i);
+  }
+  __device__ void step(const optimizer_arguments& a, const step_numbers& s, std::int64_t i) {
+#pragma unroll
+    for (int k = 0; k < N; ++k) w.of[k] = Rule::step(a, s, w.of[k], __fmul_rn(g.of[k], s.scale), m.of[k], v.of[k]);
+    if constexpr (Rule::states > 0) store(a.state0 + i, m);
+    if constexpr (Rule::states > 1) store(a.state1 + i, v);
+    if constexpr (Mastered) store(a.master + i, w);
+    if constexpr (sizeof(T) == 2) {
+      if (a.stochastic) {
+        random_stream r = a.chance;
+        r.step = s.step;
+        std::uint32_t chance[N];
+        random_chances(r, r.sample, static_cast<std::uint64_t>(a.first_index) + static_cast<std::uint64_t>(i), chance);
+#pragma unroll
+        for (int k = 0; k < N; ++k) w.of[k] = rounded_by_chance<T>(w.of[k], chance[k]);
+      }
+    }
+    store(static_cast<T*>(a.weight) + i, w);
+  }
+};
+
+/// Lines of N numbers, `Lines` of them at a time. N: 4, so that the lines of neighbouring threads fill whole sectors of memory
+/// in one store, or 1 where numbers go one by one.
+template <int N, int Lines, class T, class Rule, bool Mastered>
 STRETTO_KERNEL __launch_bounds__(each_threads) void step_weights(optimizer_arguments a) {
   __shared__ step_numbers s;
   if (threadIdx.x == 0) find_numbers(a, s);
   __syncthreads();
   if (s.skip != 0) return;
-  const std::int64_t lines = a.count / N;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * each_threads + threadIdx.x; i < lines; i += static_cast<std::int64_t>(gridDim.x) * each_threads)
-    step_line<N, T, Rule, Mastered>(a, s, i * N);
-  if (N > 1 && blockIdx.x == 0 && threadIdx.x < a.count % N) step_line<1, T, Rule, Mastered>(a, s, lines * N + threadIdx.x);
+  const std::int64_t lines = a.count / N, all = static_cast<std::int64_t>(gridDim.x) * (each_threads * Lines);
+  for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * (each_threads * Lines) + threadIdx.x; first < lines; first += all) {
+    stepped_line<N, T, Rule, Mastered> line[Lines];
+#pragma unroll
+    for (int l = 0; l < Lines; ++l)
+      if (first + l * each_threads < lines) line[l].read(a, (first + l * each_threads) * N);
+#pragma unroll
+    for (int l = 0; l < Lines; ++l)
+      if (first + l * each_threads < lines) line[l].step(a, s, (first + l * each_threads) * N);
+  }
+  if (N > 1 && blockIdx.x == 0 && threadIdx.x < a.count % N) {
+    stepped_line<1, T, Rule, Mastered> one;
+    one.read(a, lines * N + threadIdx.x);
+    one.step(a, s, lines * N + threadIdx.x);
+  }
 }
 
 }  // namespace stretto::inline v0::cuda

@@ -46,22 +46,6 @@ __device__ inline void turn_pair(float& a, float& b, float c, float s) {
   a = p, b = q;
 }
 
-/// As store; of that the compiler makes stores of four bytes in this kernel.
-template <int N, class T>
-__device__ inline void store_whole(T* to, const floats<N>& x) {
-  if constexpr (N * sizeof(T) == 16) {
-    unsigned w[4];
-#pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      if constexpr (sizeof(T) == 2) w[k] = word_of<T>(x.of[2 * k], x.of[2 * k + 1]);
-      else w[k] = word_of(x.of[k]);
-    }
-    __stwb(reinterpret_cast<uint4*>(to), make_uint4(w[0], w[1], w[2], w[3]));
-  } else {
-    store(to, x);
-  }
-}
-
 /// N: numbers of a line; 1 where numbers go one by one.
 template <int N, class T>
 STRETTO_KERNEL __launch_bounds__(each_threads) void turn_heads(rotary_arguments<T> a) {
@@ -86,7 +70,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void turn_heads(rotary_arguments<
         if (h < heads) load_line(rest[h], x + h * x_head + at);
 #pragma unroll
       for (int h = 0; h < heads_at_once; ++h)
-        if (h < heads) store_whole(y + h * y_head + at, widen(rest[h]));
+        if (h < heads) store(y + h * y_head + at, widen(rest[h]));
       continue;
     }
     const std::int32_t position = part.turns ? a.positions[token] : 0;
@@ -106,7 +90,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void turn_heads(rotary_arguments<
         floats<wide> v = widen(given[h]);
 #pragma unroll
         for (int k = 0; k < wide && part.turns; k += 2) turn_pair(v.of[k], v.of[k + 1], c.of[k / 2] + lost, sign * s.of[k / 2]);
-        store_whole(y + h * y_head + at, v);
+        store(y + h * y_head + at, v);
       }
     } else {
       const std::int64_t at = unit * N;
@@ -121,8 +105,8 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void turn_heads(rotary_arguments<
         floats<N> v = widen(first[h]), w = widen(second[h]);
 #pragma unroll
         for (int k = 0; k < N && part.turns; ++k) turn_pair(v.of[k], w.of[k], c.of[k] + lost, sign * s.of[k]);
-        store_whole(y + h * y_head + at, v);
-        store_whole(y + h * y_head + a.half + at, w);
+        store(y + h * y_head + at, v);
+        store(y + h * y_head + a.half + at, w);
       }
     }
   }

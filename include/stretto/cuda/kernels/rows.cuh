@@ -93,7 +93,7 @@ template <bool Lined, class T>
 __device__ inline void write_line(T* row, std::int64_t i, std::int64_t n, const row_line<T>& l) {
   T* const to = row + i;
   if (Lined || (reinterpret_cast<std::uintptr_t>(to) % 16 == 0 && i >= 0 && i + in_line<T> <= n)) {
-    *reinterpret_cast<uint4*>(to) = l.word;
+    __stwb(reinterpret_cast<uint4*>(to), l.word);  // of an assignment the compiler makes stores of four bytes in some kernels
   } else {
 #pragma unroll
     for (int j = 0; j < in_line<T>; ++j)
@@ -185,6 +185,15 @@ __device__ inline void each_line(const row_team& team, std::int64_t n, F&& f) {
   }
 }
 
+/// Sixteen bytes to shared memory, which this thread may read after await_copies.
+__device__ inline void copy_past_registers(uint4* shared, const void* from) {
+  asm volatile("cp.async.cg.shared.global\t[%0], [%1], 16;" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(shared))), "l"(from) : "memory");
+}
+__device__ inline void await_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+/// What was copied since the last is a group; all but the last group are waited for.
+__device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+__device__ inline void await_all_but_last_copies() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
+
 /// A row between passes. A thread sees its own lines alone, so nobody waits.
 template <class T, row_hold Hold, bool Lined>
 class held_row {
@@ -199,7 +208,9 @@ class held_row {
     if constexpr (Hold == row_hold::registers) {
       each_line<Hold, T>(team, n, [&](int k, std::int64_t i) { line_[k] = read_line<Lined>(row, i, n); });
     } else if constexpr (Hold == row_hold::shared) {
-      each_line<Hold, T>(team, n, [&](int, std::int64_t i) { shared[i / numbers] = read_line<Lined>(row, i, n).word; });
+      // Whole lines are copied past the registers, all at once; `each` waits for them.
+      if (reinterpret_cast<std::uintptr_t>(row) % 16 == 0 && n % numbers == 0) each_line<Hold, T>(team, n, [&](int, std::int64_t i) { copy_past_registers(shared + i / numbers, row + i); });
+      else each_line<Hold, T>(team, n, [&](int, std::int64_t i) { shared[i / numbers] = read_line<Lined>(row, i, n).word; });
     }
   }
 
@@ -223,6 +234,7 @@ class held_row {
   __device__ void now(const T* row) { row_ = row; }
   template <class F>
   __device__ void each(const row_team& team, F&& f) const {
+    if constexpr (Hold == row_hold::shared) await_copies();
     each_line<Hold, T>(team, columns_, f);
   }
   /// Whether number j of the line from i on is in the row. Whole lines are.
@@ -259,5 +271,11 @@ __device__ inline floats<in_line<T>> weights_at(const T* weights, std::int64_t i
 
 /// Has the L2 cache fetch what is about to be read.
 __device__ inline void fetch_ahead(const void* from) { asm volatile("prefetch.global.L2\t[%0];" ::"l"(from)); }
+/// Of a row of n columns, one in 64 bytes, which is what may be fetched at once.
+template <class T>
+__device__ inline void fetch_row_ahead(const row_team& team, const T* row, std::int64_t n) {
+  constexpr int each = 64 / static_cast<int>(sizeof(T));
+  for (std::int64_t i = std::int64_t{team.me} * each; i < n; i += std::int64_t{team.threads} * each) fetch_ahead(row + i);
+}
 
 }  // namespace stretto::inline v0::cuda
