@@ -171,6 +171,7 @@ class report {
   bool judges() const { return judges_; }
   /// To be asked once a case: whether it is to be left out. Which are hangs on their order alone.
   bool skips() { return quick_ && cases_++ % 7 != 3; }
+  bool quick() const { return quick_; }
   std::uint64_t bits() const { return bits_; }
   bool measures() const { return measures_; }
   void judge(bool yes) { judges_ = yes; }

@@ -99,8 +99,8 @@ __device__ inline void store_unit(T* head, const unit_place& p, const head_unit<
       lines.b.of[j] = (N + j) % 2 == 0 ? u.a.of[(N + j) / 2] : u.b.of[(N + j) / 2];
     }
   }
-  store_whole(head + p.first, lines.a);
-  if (p.second >= 0) store_whole(head + p.second, lines.b);
+  store(head + p.first, lines.a);
+  if (p.second >= 0) store(head + p.second, lines.b);
 }
 template <int N, class T>
 __device__ inline void turn_unit(const head_norm_arguments<T>& a, const unit_place& p, std::int64_t token, head_unit<N>& u, float sign) {
