@@ -336,3 +336,68 @@ TEST_CASE("what is measured of streams is when the device did it, not when it wa
     CHECK(checked::finish().empty());
   }
 }
+
+TEST_CASE("what changes from step to step lies in one place of the device's memory") {
+  checked::begin();
+  {
+    cuda::basic_queue<checked> q(small);
+    CHECK(q.step_at(0) == nullptr);  // nobody has said which step it is
+    q.begin_step({.loss_gradient = 0.25, .step = 7});
+    const std::uint32_t* const at = q.step_at(7);
+    const double* const gradient = q.loss_gradient<float>(0.25).data();
+    REQUIRE(at != nullptr);
+    CHECK(q.step_at(8) == nullptr);
+    CHECK(q.loss_gradient<float>(0.5).data() != gradient);  // another number goes there by itself
+    q.begin_step({.loss_gradient = 0.5, .step = 8});
+    CHECK(q.step_at(8) == at);
+    CHECK(q.loss_gradient<float>(0.5).data() == gradient);
+    q.synchronize();
+    CHECK(*at == 8);
+    CHECK(*gradient == 0.5);
+  }
+  CHECK(checked::finish().empty());
+}
+
+namespace {
+
+/// A loss that reads its gradient where the step has it.
+struct reading_loss : loss_layer {
+  void backward_input(context& c, const input& x, const double& g, input& dx) {
+    auto& q = c.tools<tools>().queue;
+    const auto there = q.loss_gradient<float>(g);
+    CHECK(q.step_at(static_cast<std::uint32_t>(c.share.step)) != nullptr);
+    struct job {
+      const float* x;
+      const double* g;
+      float* dx;
+    };
+    q.call<job>("loss_backward", [](const job& a) {
+      for (int i = 0; i < width; ++i) a.dx[i] = static_cast<float>(2 * *a.g) * a.x[i];
+    }, {x.data(), there.data(), dx.data()}, cuda::reads_of(x, there), cuda::writes_of(dx));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a pipeline tells a rank's tools of each step, also where runs are gathered with normalizers of their own") {
+  const auto reading = sequential(layer<start_layer>(), repeat<wave_layer>(6), layer<reading_loss>());
+  const auto gathered = [](const auto& m) {
+    checked::begin({.seed = 9});
+    std::vector<double> out;
+    {
+      streams t(2);
+      const plan order = make_plan(one_f_one_b{}, {.ranks = 2, .micro_batches = 4});
+      pipeline p(t, m, even_cut(std::vector<double>(8, 1), order.stages), order, device_sgd{}, {.clip = 0.2});
+      const float x[width] = {0.1f, 0.4f, 0.9f};
+      p.template feed<float>("x", [&](const data_share&) { return view<const float>{x, width}; });
+      for (int i = 0; i < 3; ++i) {
+        p.accumulate(3 + i);
+        auto h = p.step(4);
+        out.push_back(h.loss()), out.push_back(h.norm());
+      }
+    }
+    for (const std::string& fault : checked::finish()) CHECK(fault == "");
+    return out;
+  };
+  CHECK(gathered(reading) == gathered(model));
+}

@@ -57,6 +57,15 @@ STRETTO_OPERATION attention_sides attention_sides_of(basic_queue<Runtime>& q, co
   return s;
 }
 
+/// The step is read where the queue has it.
+template <class Runtime>
+attention_rule attention_rule_for(const basic_queue<Runtime>& q, const attention_options& o, std::int64_t head_size) {
+  attention_rule r = attention_rule_of(o, head_size);
+  r.step_at = o.dropout > 0 ? q.step_at(o.stream.step) : nullptr;
+  return r;
+}
+inline memory_run step_read(const attention_rule& r) { return {r.step_at, r.step_at != nullptr ? 4 : 0}; }
+
 template <int Wide, class Runtime, class T, class Reads, class Writes>
 STRETTO_OPERATION void launch_attention(basic_queue<Runtime>& q, const attention_arguments<T>& a, const Reads& read, const Writes& written) {
   using shape = attention_shape<T, Wide>;
@@ -81,9 +90,9 @@ STRETTO_OPERATION void attention_block(basic_queue<Runtime>& q, device_reads<Run
   if (state.data() == nullptr && o.accumulate) throw error("stretto: attention without a state has nothing to merge with; give attention_block one, or leave accumulate out");
   const detail::attention_sides at = detail::attention_sides_of(q, at_queries, queries.extent(0), at_keys, keys.extent(0));
   const attention_arguments<T> a{detail::attention_rows_of(queries), detail::attention_rows_of(keys), detail::attention_rows_of(values), at.queries, at.keys,
-                                 detail::attention_rule_of(o, s[2]), detail::attention_rows_of(state), lse.data(), lse.stride(0), detail::attention_rows_of(output),
+                                 detail::attention_rule_for(q, o, s[2]), detail::attention_rows_of(state), lse.data(), lse.stride(0), detail::attention_rows_of(output),
                                  s[1], keys.extent(1), static_cast<int>(s[2])};
-  const auto read = reads_of(queries, keys, values, at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents, at.noted);
+  const auto read = reads_of(queries, keys, values, at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents, at.noted, detail::step_read(a.rule));
   const auto written = writes_of(state, lse, output);
   if (s[2] <= 64) detail::launch_attention<64>(q, a, read, written);
   else if (s[2] <= 128) detail::launch_attention<128>(q, a, read, written);

@@ -82,10 +82,10 @@ STRETTO_OPERATION void attention_backward(basic_queue<Runtime>& q, device_reads<
   const detail::attention_sides at = detail::attention_sides_of(q, at_queries, queries.extent(0), at_keys, keys.extent(0));
   const device_reads<Runtime, T, 3> d_read = d_output;
   const attention_backward_arguments<T> a{detail::attention_rows_of(queries), detail::attention_rows_of(keys), detail::attention_rows_of(values), detail::attention_rows_of(d_read),
-                                          lse.data(), delta.data(), lse.stride(0), delta.stride(0), at.queries, at.keys, detail::attention_rule_of(o, queries.extent(2)),
+                                          lse.data(), delta.data(), lse.stride(0), delta.stride(0), at.queries, at.keys, detail::attention_rule_for(q, o, queries.extent(2)),
                                           detail::attention_gradient_of<T>(d_queries, o.accumulate), detail::attention_gradient_of<T>(d_keys, o.accumulate),
                                           detail::attention_gradient_of<T>(d_values, o.accumulate), queries.extent(1), keys.extent(1), static_cast<int>(queries.extent(2))};
-  const auto read = reads_of(queries, keys, values, d_output, lse, delta, at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents, at.noted);
+  const auto read = reads_of(queries, keys, values, d_output, lse, delta, at_queries.positions, at_queries.documents, at_keys.positions, at_keys.documents, at.noted, detail::step_read(a.rule));
   if (a.head_size <= 64) detail::launch_attention_backward<64>(q, a, read, d_queries, d_keys, d_values);
   else if (a.head_size <= 128) detail::launch_attention_backward<128>(q, a, read, d_queries, d_keys, d_values);
   else detail::launch_attention_backward<256>(q, a, read, d_queries, d_keys, d_values);

@@ -27,8 +27,8 @@ STRETTO_OPERATION void dropout(basic_queue<Runtime>& q, device_reads<Runtime, T,
   tensor_view<const std::int64_t, 1, basic_memory<Runtime>> rows;
   if (!o.rows.empty()) rows = q.upload(view<const std::int64_t>{o.rows.data(), o.rows.size()});
   const auto last = static_cast<std::uint32_t>(whole - (static_cast<double>(whole) == dropped ? 1 : 0));
-  const dropout_rule rule{o.stream, o.first_row, o.first_column, rows.data(), last, static_cast<float>(1 / (1 - o.rate))};
-  launch_each<1, 1>(q, "dropout", rule, {x}, {y}, {.apart = true, .lines = o.first_column % 8 == 0}, rows);
+  const dropout_rule rule{o.stream, o.first_row, o.first_column, rows.data(), last, static_cast<float>(1 / (1 - o.rate)), q.step_at(o.stream.step)};
+  launch_each<1, 1>(q, "dropout", rule, {x}, {y}, {.apart = true, .lines = o.first_column % 8 == 0}, rows, memory_run{rule.step_at, rule.step_at != nullptr ? 4 : 0});
 }
 
 }  // namespace stretto::inline v0::cuda

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <stretto/core/array.hpp>
+#include <stretto/core/step_numbers.hpp>
 #include <stretto/cuda/launch_shape.hpp>
 #include <stretto/cuda/memory.hpp>
 #include <stretto/cuda/stream.hpp>
@@ -47,6 +48,7 @@ class basic_queue {
     scratch_ = memory::take(how_.scratch_bytes);
     const std::int64_t whole = how_.upload_bytes * how_.uploads;
     uploaded_ = memory::take(whole);
+    step_there_ = static_cast<step_numbers*>(memory::take(static_cast<std::int64_t>(sizeof(step_numbers))));
     staged_ = pinned<Runtime, char>(whole);
     copied_ = std::vector<basic_event<Runtime>>(static_cast<std::size_t>(how_.uploads));
   }
@@ -56,6 +58,7 @@ class basic_queue {
     Runtime::synchronize(now_);
     memory::give(scratch_, how_.scratch_bytes);
     memory::give(uploaded_, how_.upload_bytes * how_.uploads);
+    memory::give(step_there_, static_cast<std::int64_t>(sizeof(step_numbers)));
   }
 
   int device() const { return how_.device; }
@@ -127,6 +130,22 @@ class basic_queue {
     return {reinterpret_cast<const T*>(there), {{from.count}}};
   }
 
+  /// What changes from step to step goes to one place of the device's memory, where operations read it: put there again, by a
+  /// graph that was captured, they read the new numbers.
+  void begin_step(const step_numbers& n) {
+    const auto there = upload(view<const std::uint8_t>{reinterpret_cast<const std::uint8_t*>(&n), static_cast<std::int64_t>(sizeof n)});
+    copy_bytes(step_there_, there.data(), static_cast<std::int64_t>(sizeof n));
+    step_ = n, knows_step_ = true;
+  }
+  /// Where the number of the step is, if it is that of begin_step; else null, and the number itself counts.
+  const std::uint32_t* step_at(std::uint32_t step) const { return knows_step_ && step == step_.step ? &step_there_->step : nullptr; }
+  /// The gradient that a last layer is given, where operations on T take it from.
+  template <class T>
+  tensor_view<const double, 1, memory> loss_gradient(double g) {
+    if (!knows_step_ || !(g <= step_.loss_gradient && g >= step_.loss_gradient)) return upload(view<const double>{&g, 1});
+    return {&step_there_->loss_gradient, {{1}}};
+  }
+
   /// A copy on the CPU of what the device has, good until the next one. Waits.
   template <class T, int Rank>
   tensor_view<const std::remove_const_t<T>, Rank> download(const tensor_view<T, Rank, memory>& from) {
@@ -154,7 +173,7 @@ class basic_queue {
     if (kept_ == nullptr) kept_ = std::shared_ptr<Kept>(make());
     return *static_cast<Kept*>(kept_.get());
   }
-  std::int64_t bytes() const { return how_.scratch_bytes + how_.upload_bytes * how_.uploads; }
+  std::int64_t bytes() const { return how_.scratch_bytes + how_.upload_bytes * how_.uploads + static_cast<std::int64_t>(sizeof(step_numbers)); }
 
   void synchronize() { Runtime::synchronize(now_); }
 
@@ -186,6 +205,9 @@ class basic_queue {
   stream now_;
   void* scratch_ = nullptr;
   void* uploaded_ = nullptr;
+  step_numbers* step_there_ = nullptr;
+  step_numbers step_{};
+  bool knows_step_ = false;
   pinned<Runtime, char> staged_;
   std::vector<basic_event<Runtime>> copied_;
   int next_upload_ = 0;

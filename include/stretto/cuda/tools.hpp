@@ -30,6 +30,8 @@ class basic_tools : public call_room<basic_memory<Runtime>, 256> {
   /// The stream of the rank, which the transport lends.
   void use_lane(const void* lane) { queue.use(*static_cast<const typename Runtime::stream*>(lane)); }
 
+  void begin_step(const step_numbers& n) { queue.begin_step(n); }
+
   std::int64_t bytes() const { return this->room_bytes() + queue.bytes(); }
 };
 

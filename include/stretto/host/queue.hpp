@@ -54,6 +54,9 @@ class queue {
   /// And back, for whoever looks at them on the CPU.
   template <class T, int Rank>
   tensor_view<T, Rank> download(const tensor_view<T, Rank>& from) const { return from; }
+  /// The gradient that a last layer is given, as operations on T take it.
+  template <class T>
+  computes_in<T> loss_gradient(double g) const { return static_cast<computes_in<T>>(g); }
   /// What was put here is done already.
   void synchronize() const {}
   /// Of tensors without gaps, of one size.

@@ -78,7 +78,7 @@ class head_layer {
     auto& q = t.queue;
     auto room = t.room();
     const auto dnormed = room.template take<T, 2>({s_.rows(), s_.width});
-    cross_entropy_backward(q, s.logits, q.upload(labels(c, s_.rows())), s.lse, static_cast<real>(g), s.logits, losses_for(q, loss_));
+    cross_entropy_backward(q, s.logits, q.upload(labels(c, s_.rows())), s.lse, q.template loss_gradient<T>(g), s.logits, losses_for(q, loss_));
     table_.backward_input(q, s.logits, dnormed);
     norm_.backward_input(q, x, dnormed, dx, {}, s.norm);
   }

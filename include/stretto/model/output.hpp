@@ -61,8 +61,8 @@ class output_layer {
   }
   void backward_input(context& c, const input&, const double& g, input& dx, saved& s) {
     auto& q = c.tools<tools>().queue;
-    if (learns_classes()) cross_entropy_backward(q, s.scores, q.upload(labels(c)), s.lse, static_cast<real>(g), s.scores, losses_for(q, loss_));
-    else squared_error_backward(q, s.scores, q.upload(targets(c)).template shaped<2>(s.scores.extents()), g, s.scores);
+    if (learns_classes()) cross_entropy_backward(q, s.scores, q.upload(labels(c)), s.lse, q.template loss_gradient<T>(g), s.scores, losses_for(q, loss_));
+    else squared_error_backward(q, s.scores, q.upload(targets(c)).template shaped<2>(s.scores.extents()), q.template loss_gradient<double>(g), s.scores);
     weight_.backward_input(q, s.scores, dx);
   }
   void backward_weight(context& c, const input& x, const double&, saved& s) { weight_.backward_weight(c.tools<tools>().queue, s.scores, x); }

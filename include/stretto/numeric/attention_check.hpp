@@ -26,6 +26,7 @@ struct attention_rule {
   random_stream stream;
   std::int64_t first_head;
   bool accumulate;
+  const std::uint32_t* step_at = nullptr;  ///< in a device's memory: the stream's step; null: as it says
 
   /// The first and the last position that a query at q sees.
   std::int64_t low(std::int64_t q) const {

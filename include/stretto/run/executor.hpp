@@ -61,6 +61,7 @@ class executor {
     record_.order.store(&b.record, std::memory_order_release);
     if (q.clears && b.trains) updates_.clear(optimizer);
     if (stale_.exchange(false, std::memory_order_relaxed)) tell_layers();
+    tools_.begin_step({1 / (q.normalizer / q.rule.loss_scale), static_cast<std::uint32_t>(q.step)});
     if (times_ != nullptr) last_ = clock_now();
     bool published = false;
     turn_ = 0, is_last_ = q.serves == nullptr;

@@ -32,9 +32,15 @@ class rank_tools {
       all_.reserve(i + 1), rows_.reserve(i + 1);
       all_.push_back({row.tools.type, row.tools.make(layer)});
       rows_.push_back(&row.tools);
+      if (row.begin_step != nullptr) begin_.push_back({all_[i].object, row.begin_step});
       if (row.lend != nullptr && lane != nullptr) row.lend(all_[i].object, lane);
     }
     if (row.reserve != nullptr) row.reserve(layer, all_[i].object);
+  }
+
+  /// Before each walk of the rank's list.
+  void begin_step(const step_numbers& n) const {
+    for (const begins& b : begin_) b.begin_step(b.object, n);
   }
 
   view<const rank_tool> all() const { return {all_.data(), static_cast<std::int64_t>(all_.size())}; }
@@ -47,7 +53,12 @@ class rank_tools {
   }
 
  private:
+  struct begins {
+    void* object;
+    void (*begin_step)(void*, const step_numbers&);
+  };
   std::vector<rank_tool> all_;
+  std::vector<begins> begin_;
   std::vector<const object_row*> rows_;
 };
 

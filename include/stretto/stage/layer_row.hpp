@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <stretto/core/step_numbers.hpp>
 #include <stretto/stage/layer.hpp>
 
 namespace stretto::inline v0 {
@@ -57,6 +58,7 @@ struct layer_row {
   object_row tools;                                    ///< what a rank has one of
   void (*reserve)(void* layer, void* tools);           ///< null where it asks for nothing
   void (*lend)(void* tools, const void* lane);         ///< gives tools the stream that they work on; null where they work on none
+  void (*begin_step)(void* tools, const step_numbers&);  ///< null where they don't want to know
   void (*weights_changed)(void* layer, context&);      ///< null where it makes nothing of weights
   std::int64_t (*own_bytes)(const void* layer);        ///< besides parameters
   double (*loss)(const void* output);             ///< of the last layer: its sum
@@ -186,6 +188,10 @@ struct row_maker {
     if constexpr (lends) static_cast<typename t::tools*>(tools)->use_lane(lane);
   }
   static constexpr bool lends = requires(typename t::tools& tools, const void* lane) { tools.use_lane(lane); };
+  static void begin_step(void* tools, const step_numbers& n) {
+    if constexpr (begins) static_cast<typename t::tools*>(tools)->begin_step(n);
+  }
+  static constexpr bool begins = requires(typename t::tools& tools, const step_numbers& n) { tools.begin_step(n); };
   static void weights_changed(void* l, context& c) {
     if constexpr (t::follows_weights) static_cast<L*>(l)->weights_changed(c);
   }
@@ -276,6 +282,7 @@ inline constexpr layer_row row_of = {
     .tools = detail::row_maker<L>::template made_by<typename layer_traits<L>::tools, false>(detail::row_maker<L>::make_tools),
     .reserve = layer_traits<L>::has_tools && layer_traits<L>::reserves ? detail::row_maker<L>::reserve : nullptr,
     .lend = detail::row_maker<L>::lends ? detail::row_maker<L>::lend : nullptr,
+    .begin_step = detail::row_maker<L>::begins ? detail::row_maker<L>::begin_step : nullptr,
     .weights_changed = layer_traits<L>::follows_weights ? detail::row_maker<L>::weights_changed : nullptr,
     .own_bytes = detail::row_maker<L>::own_bytes,
     .loss = detail::row_maker<L>::loss,

@@ -141,7 +141,7 @@ __device__ inline bool load_tile(const T* from, std::int64_t gap, int rows, int 
 /// Of one head and document: what the random numbers of its weights count under (numeric/attention_mask.hpp).
 __device__ inline uint4 dropout_key(const attention_rule& r, std::int64_t head, int document) {
   const std::uint64_t at = static_cast<std::uint32_t>(r.first_head + head) | static_cast<std::uint64_t>(static_cast<std::uint32_t>(document) ^ 0x80000000u) << 32;
-  const random_words w = random_block_at(r.stream, r.stream.sample, at);
+  const random_words w = random_block_at(stream_of_step(r.stream, r.step_at), r.stream.sample, at);
   return make_uint4(w.word[0], w.word[1], w.word[2], w.word[3]);
 }
 /// A tile's places into shared memory: of queries, with what dropout counts under, and of keys. Those behind the last are the first's.

@@ -17,12 +17,13 @@ struct dropout_rule {
   const std::int64_t* rows;  ///< where each row stands; null: from first_row on
   std::uint32_t last_dropped;
   float scale;
+  const std::uint32_t* step_at;  ///< null: the stream's own
 
   template <int N>
   __device__ void operator()(const floats<N> (&x)[1], floats<N> (&y)[1], std::int64_t row, std::int64_t column) const {
     std::uint32_t bits[N];
     const std::int64_t stands = rows != nullptr ? rows[row] : first_row + row;
-    random_bits(stream, static_cast<std::uint32_t>(stands), static_cast<std::uint64_t>(first_column) + static_cast<std::uint64_t>(column), bits);
+    random_bits(stream_of_step(stream, step_at), static_cast<std::uint32_t>(stands), static_cast<std::uint64_t>(first_column) + static_cast<std::uint64_t>(column), bits);
 #pragma unroll
     for (int i = 0; i < N; ++i) y[0].of[i] = bits[i] > last_dropped ? x[0].of[i] * scale : 0.0f;
   }

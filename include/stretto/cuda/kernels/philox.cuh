@@ -18,6 +18,9 @@ struct random_words {
   std::uint32_t word[4];
 };
 
+/// The stream, of the step that is in memory, if it is there.
+__device__ inline random_stream stream_of_step(const random_stream& r, const std::uint32_t* step_at) { return {r.seed, step_at != nullptr ? __ldg(step_at) : r.step, r.sample, r.layer}; }
+
 /// Block `at` of a sample: the words of elements 4 at to 4 at + 3.
 __device__ inline random_words random_block_at(const random_stream& r, std::uint32_t sample, std::uint64_t at) {
   std::uint32_t c0 = static_cast<std::uint32_t>(at), c1 = static_cast<std::uint32_t>(at >> 32), c2 = sample, c3 = r.step, key0 = r.seed, key1 = r.layer;

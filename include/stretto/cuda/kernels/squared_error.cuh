@@ -17,7 +17,8 @@ struct squared_error_arguments {
   std::int64_t gap;
   const float* targets;
   std::int64_t targets_gap;
-  double by;  ///< of the gradient: 2 factor / columns
+  double factor;             ///< of the gradient
+  const double* factor_at;   ///< which is there instead; null: it isn't
   double* sum;
   T* dscores;
   std::int64_t dscores_gap;
@@ -47,10 +48,11 @@ STRETTO_KERNEL __launch_bounds__(error_threads) void sum_squared_errors(squared_
 template <class T>
 STRETTO_KERNEL __launch_bounds__(each_threads) void squared_error_gradients(squared_error_arguments<T> a) {
   const std::int64_t all = a.rows * a.columns;
+  const double by = 2 * (a.factor_at != nullptr ? *a.factor_at : a.factor) / static_cast<double>(a.columns);
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * each_threads + threadIdx.x; i < all; i += static_cast<std::int64_t>(gridDim.x) * each_threads) {
     const std::int64_t row = row_of_unit(i, a.columns), column = i - row * a.columns;
     const double off = static_cast<double>(widen(a.scores[row * a.gap + column])) - static_cast<double>(a.targets[row * a.targets_gap + column]);
-    a.dscores[row * a.dscores_gap + column] = narrow<T>(static_cast<float>(a.by * off));
+    a.dscores[row * a.dscores_gap + column] = narrow<T>(static_cast<float>(by * off));
   }
 }
 
