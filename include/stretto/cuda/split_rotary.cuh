@@ -80,7 +80,9 @@ STRETTO_OPERATION void split_rotary(basic_queue<Runtime>& q, device_reads<Runtim
   detail::head_norm_call<Runtime, T> c(operation, from, to, positions, table, n, inverse.data(), inverse.stride(0));
   c.share_out();
   if (c.a.tokens == 0 || c.a.size == 0) return;
-  q.launch(operation, c.lines ? norm_turn_heads<in_line<T>, T> : norm_turn_heads<1, T>, {.blocks = c.turns(), .threads = each_threads, .rows = c.kinds}, c.a,
+  constexpr int one = in_line<T>;
+  const auto kernel = !c.lines ? norm_turn_heads<1, head_turns<1>, T> : c.a.units <= 32 ? norm_turn_heads<one, 1, T> : norm_turn_heads<one, head_turns<one>, T>;
+  q.launch(operation, kernel, {.blocks = c.turns(), .threads = each_threads, .rows = c.kinds}, c.a,
            reads_of(qkv, positions, table.numbers(), n.queries, n.keys), writes_of(queries, keys, inverse, c.kinds == 3 ? heads(values) : heads{}));
 }
 
@@ -110,7 +112,9 @@ STRETTO_OPERATION void split_rotary_backward(basic_queue<Runtime>& q, device_rea
   const std::int64_t turns = c.turns(), few = (turns + 3) / 4, blocks = few < 528 ? few : 528;
   c.a.parts = q.template scratch<float>(2 * blocks * c.a.size, operation);
   const memory_run parts{c.a.parts, 2 * blocks * c.a.size * 4};
-  q.launch(operation, c.lines ? norm_turn_heads_backward<in_line<T>, T> : norm_turn_heads_backward<1, T>, {.blocks = blocks, .threads = each_threads, .rows = c.kinds}, c.a,
+  constexpr int one = in_line<T>;
+  const auto kernel = !c.lines ? norm_turn_heads_backward<1, head_turns<1>, T> : c.a.units <= 32 ? norm_turn_heads_backward<one, 1, T> : norm_turn_heads_backward<one, head_turns<one>, T>;
+  q.launch(operation, kernel, {.blocks = blocks, .threads = each_threads, .rows = c.kinds}, c.a,
            reads_of(dqueries, dkeys, dvalues, positions, table.numbers(), n.norms.queries, n.norms.keys, n.qkv, n.inverse), writes_of(dqkv, parts));
   q.launch(operation, add_weight_parts<float>, {.blocks = (c.a.size + 31) / 32, .threads = 32 * part_groups, .rows = 2},
            add_parts_arguments{blocks, c.a.size, c.a.parts, {n.dqueries.data(), n.dkeys.data()}}, reads_of(parts), writes_of(n.dqueries, n.dkeys));

@@ -46,6 +46,42 @@ void rows_by_ids(room& r) {
   cuda::rotary_backward(q, queries, ids, table, queries);
   cuda::split_rotary(q, y, ids, table, queries, keys, values);
   cuda::split_rotary_backward(q, queries, keys, values, ids, table, y);
+  // Heads that are normed besides, in lines and, where they are of odd sizes, one by one.
+  for (const std::int64_t size : {16, 18}) {
+    const cuda::basic_rotary_table<checked> turning(40, 16);
+    const auto qkv = r.matrix<element>(12, 4 * size), dqkv = r.matrix<element>(12, 4 * size);
+    const auto h = r.heads<element>(12, 2, size), k = r.heads<element>(12, 1, size), v = r.heads<element>(12, 1, size);
+    const auto inverse = r.matrix<float>(3, 12);
+    const auto dqueries = r.run<float>(size), dkeys = r.run<float>(size);
+    const head_norms<element, memory> norms{r.run<element>(size), r.run<element>(size), 1e-5};
+    cuda::split_rotary(q, qkv, ids, turning, h, k, v, norms, inverse);
+    cuda::split_rotary_backward(q, h, k, v, ids, turning, dqkv, {.norms = norms, .qkv = qkv, .inverse = inverse, .dqueries = dqueries, .dkeys = dkeys});
+  }
+}
+
+void images(room& r) {
+  auto& q = r.q;
+  const auto make = [&](std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels) {
+    return tensor_view<element, 4, memory>(r.run<element>(n * height * width * channels).data(), {{n, height, width, channels}});
+  };
+  // In lines and by the number; each channel by itself; with phases of a stride, one of which no tap falls on.
+  for (const std::int64_t channels : {16, 5})
+    for (const bool alone : {false, true})
+      for (const std::int64_t side : {3, 1}) {
+        const convolution_options o{.stride = {2, 2}, .padding = {side / 2, side / 2}};
+        const std::int64_t out = alone ? channels : 8, in = alone ? 1 : channels;
+        const auto x = make(2, 6, 5, channels), dx = make(2, 6, 5, channels), w = make(out, side, side, in), y = make(2, 3, 3, out), dy = make(2, 3, 3, out);
+        const tensor_view<float, 4, memory> dw(r.run<float>(w.size()).data(), w.extents());
+        const auto gathers = r.run<element>(cuda::convolution_room<element>(q, x.extents(), w.extents(), o));
+        cuda::convolution(q, x, w, r.run<element>(out), y, gathers, o);
+        cuda::convolution_backward_input(q, w, dy, dx, gathers, o);
+        cuda::convolution_backward_weight(q, x, dy, dw, r.run<float>(out), gathers, o);
+        const auto halves = make(2, 3, 2, channels), dhalves = make(2, 3, 2, channels);
+        cuda::max_pooling(q, x, halves);
+        cuda::average_pooling(q, x, halves);
+        cuda::max_pooling_backward(q, x, dhalves, dx);
+        cuda::average_pooling_backward(q, dhalves, dx);
+      }
 }
 
 void products(room& r) {
@@ -75,6 +111,8 @@ void steps(room& r) {
   cuda::sgd_step(q, g, first, master, w, s, {.momentum = 0.9});
   cuda::adamw_step(q, g, first, second, {}, w, s);
   cuda::lion_step(q, g, first, {}, w, s);
+  const shape<2> square{{10, 10}};
+  cuda::muon_step(q, g.template shaped<2>(square), first.template shaped<2>(square), master.template shaped<2>(square), w.template shaped<2>(square), r.run<float>(muon_workspace(10, 10)), s);
 }
 
 }  // namespace
@@ -82,6 +120,7 @@ void steps(room& r) {
 void numbers(room& r) {
   each_number(r);
   rows_by_ids(r);
+  images(r);
   products(r);
   steps<float>(r);
   if constexpr (sizeof(element) < 4) steps<element>(r);

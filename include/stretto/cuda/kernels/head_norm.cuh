@@ -43,8 +43,8 @@ struct head_norm_arguments {
   float* parts;  ///< backward: (queries and keys, blocks, size)
 };
 
-/// Numbers of a head that a thread has at most in one unit, in lines and one by one.
 inline constexpr int most_head_size = 256;
+/// Units that a lane has at most; in lines nearly all heads have one a lane, which takes half the registers.
 template <int N>
 inline constexpr int head_turns = N > 1 ? 2 : most_head_size / 32;
 
@@ -130,23 +130,22 @@ __device__ inline float team_sum(float x, int lanes) {
   return x;
 }
 
-/// N: numbers of a line; 1 where numbers go one by one.
-template <int N, class T>
+/// N: numbers of a line; 1 where numbers go one by one. Turns: units of a lane.
+template <int N, int Turns, class T>
 STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads(head_norm_arguments<T> a) {
-  constexpr int turns = head_turns<N>;
   const int me = static_cast<int>(threadIdx.x) & (a.lanes - 1), team = static_cast<int>(threadIdx.x) / a.lanes, teams = each_threads / a.lanes;
   const head_norm_part<T>& part = a.part[blockIdx.y];
   const std::int64_t all = a.tokens * part.heads;
-  unit_place places[turns];
-  head_unit<N> weights[turns];
+  unit_place places[Turns];
+  head_unit<N> weights[Turns];
 #pragma unroll
-  for (int t = 0; t < turns; ++t) places[t] = unit_place::of(a, me + t * a.lanes, std::integral_constant<int, N>{}), weights[t] = weights_of_unit<N>(part.weight, places[t], a.neighbours);
+  for (int t = 0; t < Turns; ++t) places[t] = unit_place::of(a, me + t * a.lanes, std::integral_constant<int, N>{}), weights[t] = weights_of_unit<N>(part.weight, places[t], a.neighbours);
   for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * teams; first < all; first += static_cast<std::int64_t>(gridDim.x) * teams) {
     const std::int64_t i = first + team < all ? first + team : all - 1, token = row_of_unit(i, part.heads), head = i - token * part.heads;
-    head_unit<N> u[turns];
+    head_unit<N> u[Turns];
     float squares = 0;
 #pragma unroll
-    for (int t = 0; t < turns; ++t) {
+    for (int t = 0; t < Turns; ++t) {
       u[t] = load_unit<N>(part.x + token * part.x_token + head * part.x_head, places[t], a.neighbours);
 #pragma unroll
       for (int k = 0; k < N; ++k) squares = fmaf(u[t].a.of[k], u[t].a.of[k], fmaf(u[t].b.of[k], u[t].b.of[k], squares));
@@ -156,7 +155,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads(head_norm_ar
     const float r = 1.0f / sqrtf(squares / static_cast<float>(a.size) + a.epsilon);
     if (part.weight != nullptr && part.inverse != nullptr && me == 0) part.inverse[head * a.inverse_gap + token] = r;
 #pragma unroll
-    for (int t = 0; t < turns; ++t) {
+    for (int t = 0; t < Turns; ++t) {
       if (part.weight != nullptr) {
 #pragma unroll
         for (int k = 0; k < N; ++k) u[t].a.of[k] = u[t].a.of[k] * r * weights[t].a.of[k], u[t].b.of[k] = u[t].b.of[k] * r * weights[t].b.of[k];
@@ -167,27 +166,27 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads(head_norm_ar
   }
 }
 
-template <int N, class T>
+template <int N, int Turns, class T>
 STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads_backward(head_norm_arguments<T> a) {
-  constexpr int turns = head_turns<N>, warps = each_threads / 32;
+  constexpr int warps = each_threads / 32;
   constexpr std::integral_constant<int, N> n{};
   __shared__ float room[warps][most_head_size];
   const int me = static_cast<int>(threadIdx.x) & (a.lanes - 1), team = static_cast<int>(threadIdx.x) / a.lanes, teams = each_threads / a.lanes;
   const head_norm_part<T>& part = a.part[blockIdx.y];
   const std::int64_t all = a.tokens * part.heads;
   const bool norms = part.weight != nullptr;
-  unit_place places[turns];
-  head_unit<N> weights[turns], sums[turns];
+  unit_place places[Turns];
+  head_unit<N> weights[Turns], sums[Turns];
 #pragma unroll
-  for (int t = 0; t < turns; ++t) places[t] = unit_place::of(a, me + t * a.lanes, n), weights[t] = weights_of_unit<N>(part.weight, places[t], a.neighbours), sums[t] = {};
+  for (int t = 0; t < Turns; ++t) places[t] = unit_place::of(a, me + t * a.lanes, n), weights[t] = weights_of_unit<N>(part.weight, places[t], a.neighbours), sums[t] = {};
   for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * teams; first < all; first += static_cast<std::int64_t>(gridDim.x) * teams) {
     const bool there = first + team < all;
     const std::int64_t i = there ? first + team : all - 1, token = row_of_unit(i, part.heads), head = i - token * part.heads;
     const float r = norms ? part.inverse[head * a.inverse_gap + token] : 1;
-    head_unit<N> g[turns], x[turns];
+    head_unit<N> g[Turns], x[Turns];
     float along = 0;
 #pragma unroll
-    for (int t = 0; t < turns; ++t) {
+    for (int t = 0; t < Turns; ++t) {
       g[t] = load_unit<N>(part.dy + token * part.dy_token + head * part.dy_head, places[t], a.neighbours);
       if (blockIdx.y < 2) turn_unit<N>(a, places[t], token, g[t], -1.0f);
       if (!norms) continue;
@@ -203,7 +202,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads_backward(hea
     along = team_sum(along, a.lanes) / static_cast<float>(a.size);
     if (!there) continue;
 #pragma unroll
-    for (int t = 0; t < turns; ++t) {
+    for (int t = 0; t < Turns; ++t) {
       if (norms) {
 #pragma unroll
         for (int k = 0; k < N; ++k) g[t].a.of[k] = r * fmaf(-x[t].a.of[k], along, g[t].a.of[k]), g[t].b.of[k] = r * fmaf(-x[t].b.of[k], along, g[t].b.of[k]);
@@ -214,7 +213,7 @@ STRETTO_KERNEL __launch_bounds__(each_threads) void norm_turn_heads_backward(hea
   if (!norms) return;  // all threads of the block alike
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
-  for (int t = 0; t < turns; ++t)
+  for (int t = 0; t < Turns; ++t)
 #pragma unroll
     for (int k = 0; k < N; ++k) {
       float s = sums[t].a.of[k], v = sums[t].b.of[k];
