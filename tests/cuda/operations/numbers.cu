@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include <stretto/cuda.cuh>
+#include <stretto/cuda/tied_gradients.cuh>
 
 #include "operations.hpp"
 
@@ -46,6 +47,10 @@ void rows_by_ids(room& r) {
   cuda::rotary_backward(q, queries, ids, table, queries);
   cuda::split_rotary(q, y, ids, table, queries, keys, values);
   cuda::split_rotary_backward(q, queries, keys, values, ids, table, y);
+  const head_norms<element, memory> norms{r.run<element>(16), r.run<element>(16), 1e-5};
+  const auto inverse = r.matrix<float>(3, 12);
+  cuda::split_rotary(q, y, ids, table, queries, keys, values, norms, inverse);
+  cuda::split_rotary_backward(q, queries, keys, values, ids, table, y, {.norms = norms, .qkv = y, .inverse = inverse, .dqueries = r.run<float>(16), .dkeys = r.run<float>(16)});
 }
 
 void products(room& r) {
@@ -71,10 +76,14 @@ void steps(room& r) {
   gradient_size* const size = r.one<gradient_size>();
   cuda::gradient_norm(q, view<const tensor_view<float, 1, memory>>{runs, 2}, size);
   cuda::next_scalars(q, size, s, {.most = 1});
+  const float* const shares[] = {g.data(), first.data()};
+  cuda::sum_tied_gradients(q, shares, 2, 100, second.data(), r.one<square_sum>());
   cuda::sgd_step(q, g, {}, master, w, s);
   cuda::sgd_step(q, g, first, master, w, s, {.momentum = 0.9});
   cuda::adamw_step(q, g, first, second, {}, w, s);
   cuda::lion_step(q, g, first, {}, w, s);
+  const auto whole = r.matrix<float>(8, 12), momentum = r.matrix<float>(8, 12);
+  cuda::muon_step(q, whole, momentum, {}, r.matrix<T>(8, 12), r.run<float>(muon_workspace(8, 12)), s);
 }
 
 }  // namespace
@@ -93,7 +102,7 @@ int main() {
   operations::checked::begin();
   {
     operations::room r;
-    operations::rows(r), operations::attention(r), operations::numbers(r);
+    operations::rows(r), operations::attention(r), operations::numbers(r), operations::images(r);
   }
   const auto faults = operations::checked::finish();
   for (const auto& fault : faults) std::printf("%s\n", fault.c_str());
