@@ -3,8 +3,8 @@
 #     cmake -P bench/cuda/resources.cmake
 #
 # Compiles every operation in bf16 and float for sm_80 and sm_90, and writes what ptxas says of their kernels into
-# docs/kernels.md. Takes six minutes of a core; needs nvcc and c++filt, and no device. What was compiled before in -DWORK=...
-# is taken as it is.
+# docs/kernels.md. Needs nvcc and c++filt, and no device. What was compiled in -DWORK=... before, build/kernels by default, is
+# taken as it is: remove it when a kernel has changed.
 cmake_minimum_required(VERSION 3.21)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 include("${root}/tests/cuda/kernel_resources.cmake")
@@ -19,7 +19,7 @@ endif()
 file(MAKE_DIRECTORY "${WORK}")
 set(files "")
 foreach(element IN ITEMS bf16 float)
-  foreach(part IN ITEMS rows attention numbers)
+  foreach(part IN ITEMS rows attention numbers images)
     foreach(architecture IN ITEMS 80 90)
       set(kept "${WORK}/${part}_${element}_${architecture}")
       if(NOT EXISTS "${kept}.ptxas")

@@ -82,7 +82,7 @@ STRETTO_OPERATION void move_places(basic_queue<Runtime>& q, const char* operatio
 
 /// Calls multiply(rows that were gathered, first place, count) until all places are done.
 template <class Runtime, class T, class Multiply>
-void gather_and(basic_queue<Runtime>& q, const char* operation, const tensor_view<const T, 4, basic_memory<Runtime>>& x, const tap_phase& down, const tap_phase& across, T* room,
+STRETTO_OPERATION void gather_and(basic_queue<Runtime>& q, const char* operation, const tensor_view<const T, 4, basic_memory<Runtime>>& x, const tap_phase& down, const tap_phase& across, T* room,
                 Multiply multiply) {
   const std::int64_t gathered = down.taps * across.taps * x.extent(3), all = x.extent(0) * down.count * across.count, at_once = places_at_once<T>(gathered, all);
   for (std::int64_t first = 0; first < all; first += at_once) {

@@ -61,7 +61,7 @@ void check_sums(const char* operation, const device_writes<Runtime, double, 1>& 
 
 /// Losses and l of rows and, where it is asked for, which rows are right: in scratch memory, until the next operation.
 template <class Runtime, class T>
-memory_run read_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
+STRETTO_OPERATION memory_run read_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, T, 2>& logits, const device_reads<Runtime, std::int32_t, 1>& labels,
                        const device_writes<Runtime, float, 1>& loss, const device_writes<Runtime, float, 1>& lse, const device_losses<Runtime>& o, bool counts_right) {
   auto a = cross_entropy_of<Runtime, T>(operation, logits, labels, o);
   stretto::detail::check_run(operation, "loss", loss, a.rows, "row");
@@ -74,7 +74,7 @@ memory_run read_losses(basic_queue<Runtime>& q, const char* operation, const dev
 }
 /// Sums of rows; of the four those from `first` to `end`.
 template <class Runtime>
-void add_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, std::int32_t, 1>& labels, const device_writes<Runtime, float, 1>& loss, const memory_run& right,
+STRETTO_OPERATION void add_losses(basic_queue<Runtime>& q, const char* operation, const device_reads<Runtime, std::int32_t, 1>& labels, const device_writes<Runtime, float, 1>& loss, const memory_run& right,
                 const device_writes<Runtime, double, 1>& sums, const device_losses<Runtime>& o, int first = 0, int end = 4, bool adds = false) {
   q.launch(operation, cross_entropy_sums<double>, {.blocks = 1, .threads = loss_threads},
            cross_entropy_sums_arguments{labels.size(), labels.data(), loss.data(), o.weights.data(), static_cast<const unsigned char*>(right.first), o.ignore, sums.data(), first, end, adds},

@@ -69,7 +69,7 @@ class basic_queue {
 
   /// A kernel, which takes one struct. The last arguments, reads_of() and writes_of(), say what it touches.
   template <class Arguments, class... Touched>
-  void launch(const char* name, void (*kernel)(Arguments), const launch_shape& shape, const std::type_identity_t<Arguments>& a, const Touched&... touched) {
+  STRETTO_OPERATION void launch(const char* name, void (*kernel)(Arguments), const launch_shape& shape, const std::type_identity_t<Arguments>& a, const Touched&... touched) {
     if (shape.blocks <= 0 || shape.rows <= 0) return;
     if constexpr (Runtime::watches) {
       const std::vector<touch> all = touches(touched...);

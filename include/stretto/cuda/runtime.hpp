@@ -157,8 +157,9 @@ struct runtime {
   static void copy(void* to, const void* from, std::int64_t bytes, stream s) { cuda_check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault, s), "cudaMemcpyAsync"); }
   static void zero(void* block, std::int64_t bytes, stream s) { cuda_check(cudaMemsetAsync(block, 0, static_cast<std::size_t>(bytes), s), "cudaMemsetAsync"); }
 
+  /// By this library's copy of the runtime, which alone knows its kernels.
   template <class Arguments>
-  static void launch(const char* who, void (*kernel)(Arguments), const launch_shape& shape, stream s, const Arguments& a) {
+  STRETTO_OPERATION static void launch(const char* who, void (*kernel)(Arguments), const launch_shape& shape, stream s, const Arguments& a) {
     cudaLaunchConfig_t how{};
     how.gridDim = dim3(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.rows));
     how.blockDim = dim3(static_cast<unsigned>(shape.threads));

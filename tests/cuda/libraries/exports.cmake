@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# cmake -DNM=... -DROOT=... -DLIBRARY=liba.so -P exports.cmake: a library exports no kernel, no launch of one, and nothing of
-# the device's. With -DOBJECTS=ON it must, or this script finds nothing.
+# cmake -DNM=... -DROOT=... -DLIBRARY=liba.so -P exports.cmake: a library exports no kernel, and nothing that launches one.
+# With -DOBJECTS=ON it must, or this script finds nothing.
 cmake_minimum_required(VERSION 3.21)
 execute_process(COMMAND "${NM}" -D --defined-only --demangle "${LIBRARY}" OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX REPLACE "[];[]" "_" output "\n${output}")
@@ -17,7 +17,9 @@ foreach(header IN LISTS headers)
 endforeach()
 list(JOIN kernels "|" kernels)
 set(exported "")
-foreach(pattern IN ITEMS "stretto::v0::cuda::(${kernels})[<(]" "stretto::v0::cuda::(detail::)?[a-z_]+<[^\n]*>\\(stretto::v0::cuda::basic_queue<" "::product_call<[^\n]*>::(run|plainly|finish)\\(")
+# Kernels; operations, which take a queue; products; launches themselves.
+foreach(pattern IN ITEMS "stretto::v0::cuda::(${kernels})[<(]" "stretto::v0::cuda::(detail::)?[a-z_]+<[^\n(]*>\\(stretto::v0::cuda::basic_queue<[^\n(]*>&" "::product_call<[^\n]*>::(run|plainly|finish)\\("
+        "cuda::(runtime|basic_queue<[a-z_0-9:]+>)::launch<")
   string(REGEX MATCHALL "\n[0-9a-f]* [A-Za-z] [^\n]*${pattern}[^\n]*" found "${output}")
   list(LENGTH found count)
   if(OBJECTS AND count EQUAL 0)

@@ -25,25 +25,33 @@
 using namespace stretto;
 using cuda::checked;
 
-/// checked, which keeps the addresses of kernels. One type for all libraries, as the real runtime is.
-struct noted : checked {
-  static std::vector<const void*>& kernels() {
-    static std::vector<const void*> all;
-    return all;
-  }
-  template <class Arguments>
-  static void launch(const char* who, void (*kernel)(Arguments), const cuda::launch_shape& shape, stream s, const Arguments& a, const cuda::touch* touches, int count) {
-    if (kernel != nullptr) kernels().push_back(reinterpret_cast<const void*>(kernel));
-    checked::launch(who, kernel, shape, s, a, touches, count);
-  }
-};
-
 namespace {
 
 const void* library_of(const void* address) {
   Dl_info found{};
   return dladdr(address, &found) != 0 ? found.dli_fbase : nullptr;
 }
+const void* this_library() { return library_of(reinterpret_cast<const void*>(&this_library)); }
+
+}  // namespace
+
+/// checked, which keeps what libraries kernels and launches are of. One type for all of them, as the real runtime is.
+struct noted : checked {
+  struct launched {
+    const void *kernel, *launch;
+  };
+  static std::vector<launched>& all() {
+    static std::vector<launched> kept;
+    return kept;
+  }
+  template <class Arguments>
+  STRETTO_OPERATION static void launch(const char* who, void (*kernel)(Arguments), const cuda::launch_shape& shape, stream s, const Arguments& a, const cuda::touch* touches, int count) {
+    if (kernel != nullptr) all().push_back({library_of(reinterpret_cast<const void*>(kernel)), this_library()});
+    checked::launch(who, kernel, shape, s, a, touches, count);
+  }
+};
+
+namespace {
 
 /// Eight numbers of one value on the device.
 template <class Runtime>
@@ -84,11 +92,11 @@ void operate(library_report& r) {
 }  // namespace
 
 __attribute__((visibility("hidden"))) void look_inside(library_report* r) {
-  noted::kernels().clear();
+  noted::all().clear();
   checked::begin();
   operate<noted>(*r);
   r->faults = static_cast<int>(checked::finish().size());
-  for (const void* kernel : noted::kernels()) ++r->launched, r->foreign += library_of(kernel) != library_of(reinterpret_cast<const void*>(&look_inside)) ? 1 : 0;
+  for (const noted::launched& l : noted::all()) ++r->launched, r->foreign += l.kernel != this_library() || l.launch != this_library() ? 1 : 0;
 #ifndef STRETTO_OPEN  // has no kernels for a device
   r->has_device = cuda::runtime::devices() > 0;
   if (r->has_device) operate<cuda::runtime>(*r);

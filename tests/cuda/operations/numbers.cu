@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include <stretto/cuda.cuh>
+#include <stretto/cuda/tied_gradients.cuh>
 
 #include "operations.hpp"
 
@@ -59,31 +60,6 @@ void rows_by_ids(room& r) {
   }
 }
 
-void images(room& r) {
-  auto& q = r.q;
-  const auto make = [&](std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels) {
-    return tensor_view<element, 4, memory>(r.run<element>(n * height * width * channels).data(), {{n, height, width, channels}});
-  };
-  // In lines and by the number; each channel by itself; with phases of a stride, one of which no tap falls on.
-  for (const std::int64_t channels : {16, 5})
-    for (const bool alone : {false, true})
-      for (const std::int64_t side : {3, 1}) {
-        const convolution_options o{.stride = {2, 2}, .padding = {side / 2, side / 2}};
-        const std::int64_t out = alone ? channels : 8, in = alone ? 1 : channels;
-        const auto x = make(2, 6, 5, channels), dx = make(2, 6, 5, channels), w = make(out, side, side, in), y = make(2, 3, 3, out), dy = make(2, 3, 3, out);
-        const tensor_view<float, 4, memory> dw(r.run<float>(w.size()).data(), w.extents());
-        const auto gathers = r.run<element>(cuda::convolution_room<element>(q, x.extents(), w.extents(), o));
-        cuda::convolution(q, x, w, r.run<element>(out), y, gathers, o);
-        cuda::convolution_backward_input(q, w, dy, dx, gathers, o);
-        cuda::convolution_backward_weight(q, x, dy, dw, r.run<float>(out), gathers, o);
-        const auto halves = make(2, 3, 2, channels), dhalves = make(2, 3, 2, channels);
-        cuda::max_pooling(q, x, halves);
-        cuda::average_pooling(q, x, halves);
-        cuda::max_pooling_backward(q, x, dhalves, dx);
-        cuda::average_pooling_backward(q, dhalves, dx);
-      }
-}
-
 void products(room& r) {
   auto& q = r.q;
   const auto x = r.matrix<element>(12, 64), y = r.matrix<element>(12, 32), before = r.matrix<element>(12, 32);
@@ -107,12 +83,14 @@ void steps(room& r) {
   gradient_size* const size = r.one<gradient_size>();
   cuda::gradient_norm(q, view<const tensor_view<float, 1, memory>>{runs, 2}, size);
   cuda::next_scalars(q, size, s, {.most = 1});
+  const float* const shares[] = {g.data(), first.data()};
+  cuda::sum_tied_gradients(q, shares, 2, 100, second.data(), r.one<square_sum>());
   cuda::sgd_step(q, g, {}, master, w, s);
   cuda::sgd_step(q, g, first, master, w, s, {.momentum = 0.9});
   cuda::adamw_step(q, g, first, second, {}, w, s);
   cuda::lion_step(q, g, first, {}, w, s);
-  const shape<2> square{{10, 10}};
-  cuda::muon_step(q, g.template shaped<2>(square), first.template shaped<2>(square), master.template shaped<2>(square), w.template shaped<2>(square), r.run<float>(muon_workspace(10, 10)), s);
+  const auto whole = r.matrix<float>(8, 12), momentum = r.matrix<float>(8, 12);
+  cuda::muon_step(q, whole, momentum, {}, r.matrix<T>(8, 12), r.run<float>(muon_workspace(8, 12)), s);
 }
 
 }  // namespace
@@ -120,7 +98,6 @@ void steps(room& r) {
 void numbers(room& r) {
   each_number(r);
   rows_by_ids(r);
-  images(r);
   products(r);
   steps<float>(r);
   if constexpr (sizeof(element) < 4) steps<element>(r);
@@ -132,7 +109,7 @@ int main() {
   operations::checked::begin();
   {
     operations::room r;
-    operations::rows(r), operations::attention(r), operations::numbers(r);
+    operations::rows(r), operations::attention(r), operations::numbers(r), operations::images(r);
   }
   const auto faults = operations::checked::finish();
   for (const auto& fault : faults) std::printf("%s\n", fault.c_str());

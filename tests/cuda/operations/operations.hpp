@@ -3,7 +3,7 @@
 // Every operation of a CUDA device once, in the type STRETTO_ELEMENT, over a device that isn't there: each kernel is compiled,
 // and each launch says what it reads and writes.
 //
-//     void rows(room&);      rows.cu, attention.cu, numbers.cu
+//     void rows(room&);      rows.cu, attention.cu, numbers.cu, images.cu
 // What a kernel takes of the device is read from ptxas while this is compiled; see resources.cmake.
 #pragma once
 
@@ -38,6 +38,10 @@ class room {
     return {run<T>(tokens * heads * size).data(), {{tokens, heads, size}}};
   }
   template <class T>
+  tensor_view<T, 4, memory> images(const shape<4>& s) {
+    return {run<T>(s.count()).data(), s};
+  }
+  template <class T>
   T* one() {
     return static_cast<T*>(take(sizeof(T)));
   }
@@ -50,5 +54,6 @@ class room {
 void rows(room&);
 void attention(room&);
 void numbers(room&);
+void images(room&);
 
 }  // namespace operations

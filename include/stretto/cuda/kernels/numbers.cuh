@@ -3,8 +3,7 @@
 // What kernels are written with: numbers of a tensor's type widened to float and rounded back, sixteen bytes at a time, and
 // the attribute that keeps kernels to their own library.
 //
-//     template <class T> STRETTO_KERNEL void scale(scale_arguments<T> a) {…}       hidden: two shared libraries may have
-//     template <class T> STRETTO_OPERATION void scale(queue& q, …) {…}             the same ones
+//     template <class T> STRETTO_KERNEL void scale(scale_arguments<T> a) {…}       hidden, as what launches it (launch_shape.hpp)
 //     const auto x = load<8>(a.x + i);                              eight floats, from 16 bytes of bf16
 //     store(a.y + i, y);                                            rounded to the nearest, to even
 // Arrays here are in registers: loops over them must be unrolled. Cost: a load or store of 16 bytes where the address allows.
@@ -16,11 +15,10 @@
 
 #include <cstdint>
 
+#include <stretto/cuda/launch_shape.hpp>
 #include <stretto/tensor/element.hpp>
 
-// Hidden, so that a kernel and the function that launches it are of one library, for its devices, whatever others hold.
 #define STRETTO_KERNEL __attribute__((visibility("hidden"))) __global__
-#define STRETTO_OPERATION __attribute__((visibility("hidden")))
 
 namespace stretto::inline v0::cuda {
 

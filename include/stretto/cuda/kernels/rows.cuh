@@ -177,8 +177,8 @@ __device__ inline void each_line(const row_team& team, std::int64_t n, F&& f) {
   if constexpr (Hold == row_hold::registers) {
 #pragma unroll
     for (int k = 0; k < row_lines; ++k) {
-      const std::int64_t i = (k * team.threads + team.me) * in_line<T>;
-      if (i < n) f(k, i);
+      const int i = (k * team.threads + team.me) * in_line<T>;  // a row that is in registers is short
+      if (i < static_cast<int>(n)) f(k, std::int64_t{i});
     }
   } else {
     for (std::int64_t i = std::int64_t{team.me} * in_line<T>; i < n; i += std::int64_t{team.threads} * in_line<T>) f(0, i);
