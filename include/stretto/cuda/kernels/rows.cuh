@@ -187,12 +187,12 @@ __device__ inline void each_line(const row_team& team, std::int64_t n, F&& f) {
 
 /// Sixteen bytes to shared memory, which this thread may read after await_copies.
 __device__ inline void copy_past_registers(uint4* shared, const void* from) {
-  asm volatile("cp.async.cg.shared.global\t[%0], [%1], 16;" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(shared))), "l"(from) : "memory");
+  asm volatile(R"(cp.async.cg.shared.global [%0], [%1], 16;)" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(shared))), "l"(from) : "memory");
 }
 __device__ inline void await_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 /// What was copied since the last is a group; all but the last group are waited for.
 __device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-__device__ inline void await_all_but_last_copies() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
+__device__ inline void await_all_but_last_copies() { asm volatile(R"(cp.async.wait_group 1;)" ::: "memory"); }
 
 /// A row between passes. A thread sees its own lines alone, so nobody waits.
 template <class T, row_hold Hold, bool Lined>
