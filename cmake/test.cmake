@@ -30,7 +30,11 @@ set(join -DSTRETTO_JOIN_TESTS=16)
 stretto_say("stretto: building everything in ${BUILD_DIR}")
 # Optimized is what gains by it: tests of rooms say -O1 for themselves, benchmarks of kernels -O2. Examples and tools take a
 # third of the time to build without; the demo's build has -O3. What nvcc makes for a device is optimized all the same.
-stretto_configure_and_build("${BUILD_DIR}" ok "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" "-DCMAKE_CUDA_FLAGS_RELEASE=-O0 -DNDEBUG" ${join})
+set(front_end -DSTRETTO_CUDA_FRONT_END=ON)
+if(STRETTO_NIGHTLY)
+  set(front_end "")
+endif()
+stretto_configure_and_build("${BUILD_DIR}" ok "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" "-DCMAKE_CUDA_FLAGS_RELEASE=-O0 -DNDEBUG" ${front_end} ${join})
 if(ok)
   # A minute for each reader where that leaves the whole below 25 minutes on two cores; else what is set there.
   string(TIMESTAMP built "%s")
