@@ -67,7 +67,7 @@ set(hot "^(norm_rows|norm_backward|softmax_rows|softmax_backward_rows)<bf16, reg
         "^add_weight_parts<float>"
         "^(cross_entropy_rows|cross_entropy_backward_rows)<bf16"
         "^each_kernel<[0-9]+, [0-9]+, bf16, bf16, .*(gated_rule|gated_slope_rule|activation_rule|activation_slope_rule|dropout_rule|add_rule|add_bias_rule)"
-        "^step_weights<[0-9]+, (float|bf16), adamw_rule"
+        "^step_weights<[0-9]+, [0-9]+, (float|bf16), adamw_rule"
         "^attention_forward<bf16, (64|128)>"
         "^attention_backward_queries<bf16, (64|128)>"
         "^attention_backward_keys<bf16, (64|128), true, true>"
