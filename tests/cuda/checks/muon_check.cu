@@ -28,6 +28,7 @@ struct muon_checks {
 
   template <class T>
   void step(std::int64_t rows, std::int64_t columns, const muon_options& o, bool mastered, const weight_rounding& rounding = {}) {
+    if (r.skips()) return;
     const shape<2> s{{rows, columns}};
     const auto g = numbers<float>(s, 1), m = numbers<float>(s, 2);
     const auto w = numbers<T>(s, 3);

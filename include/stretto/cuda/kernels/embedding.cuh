@@ -89,10 +89,9 @@ struct add_rows_arguments {
   float scale;
 };
 
-/// Warps share the pairs of a token and a band of 32 N columns; the bands of a token are neighbours. A short run is a chain of
-/// reads that wait for each other, so as many warps as there is room for go along theirs at once.
+/// Warps share the pairs of a token and a band of 32 N columns; the bands of a token are neighbours.
 template <int N, class T>
-STRETTO_KERNEL __launch_bounds__(each_threads, sizeof(T) == 2 ? 4 : 1) void add_rows(add_rows_arguments<T> a) {
+STRETTO_KERNEL __launch_bounds__(each_threads) void add_rows(add_rows_arguments<T> a) {
   constexpr int ahead = N == 8 ? 8 : 16, warps = each_threads / 32;
   const int lane = threadIdx.x % 32;
   const std::int64_t bands = (a.columns + 32 * N - 1) / (32 * N), all = a.tokens * bands;

@@ -22,9 +22,8 @@ struct norm_arguments {
   float epsilon, offset;                           ///< offset: of weights
 };
 
-/// Without a mean 64 registers are enough, and more rows are on their way at once.
 template <class T, row_hold Hold, bool Lined, bool Centred>
-STRETTO_KERNEL void __launch_bounds__(most_row_threads, Centred ? 1 : 2) norm_rows(norm_arguments<T> a) {
+STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_rows(norm_arguments<T> a) {
   constexpr int numbers = in_line<T>;
   __shared__ float room[row_team::room];
   row_team team(a.threads, room);
