@@ -11,8 +11,9 @@
 #include <string>
 #include <vector>
 
-#include <stretto/cuda.cuh>
 #include <stretto/cuda/checked.hpp>
+#include <stretto/cuda/device.hpp>
+#include <stretto/cuda/pipeline_optimizer.cuh>
 #include <stretto/run.hpp>
 #include <stretto/transport/cuda_streams.hpp>
 
