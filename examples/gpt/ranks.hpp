@@ -27,20 +27,24 @@ struct on_cores {
   double workers(const settings& how) const { return how.ranks * how.threads; }
 };
 
-/// All ranks are threads here.
-struct as_threads : on_cores {
+/// All ranks are of this process.
+struct together {
   static constexpr bool apart = false;
   bool speaks() const { return true; }
   bool local(int) const { return true; }
   void meet() {}
   void gather(std::vector<double>&) {}
   void broadcast(std::vector<std::int32_t>&, int) {}
+  void save(stretto::checkpoints& saves, std::int64_t step, const stretto::checkpoint_contents& all) { saves.save(step, all); }
+  void load(const stretto::checkpoint& from, const stretto::checkpoint_contents& to) { from.load(to); }
+};
+
+/// Each is a thread.
+struct as_threads : on_cores, together {
   template <class Model, class Optimizer>
   stretto::pipeline<Model, Optimizer> bind(const Model& m, const stretto::cut& c, const stretto::plan& order, const Optimizer& o, const stretto::pipeline_options& how) {
     return stretto::pipeline<Model, Optimizer>(m, c, order, o, how);
   }
-  void save(stretto::checkpoints& saves, std::int64_t step, const stretto::checkpoint_contents& all) { saves.save(step, all); }
-  void load(const stretto::checkpoint& from, const stretto::checkpoint_contents& to) { from.load(to); }
 };
 
 /// Each rank is a process.

@@ -16,14 +16,13 @@
 namespace gpt {
 
 template <class Runtime>
-class as_streams {
+class as_streams : public together {
   using transport = stretto::stream_ranks<Runtime>;
   template <class Options>
   using optimizer_of = stretto::cuda::basic_optimizer<Runtime, Options>;
 
  public:
   using device = stretto::cuda::basic_device<Runtime>;
-  static constexpr bool apart = false;
   static constexpr std::int64_t product = Runtime::watches ? 256 : 4096;  // whose rate is the roof
   static constexpr const char* worker = "a device";
 
@@ -43,18 +42,11 @@ class as_streams {
     return static_cast<double>(devices.size());
   }
 
-  bool speaks() const { return true; }
-  bool local(int) const { return true; }
-  void meet() {}
-  void gather(std::vector<double>&) {}
-  void broadcast(std::vector<std::int32_t>&, int) {}
   template <class Model, class Optimizer>
   stretto::pipeline<Model, Optimizer, transport> bind(const Model& m, const stretto::cut& c, const stretto::plan& order, const Optimizer& o, stretto::pipeline_options how) {
     how.ranges = ranges_.hooks();
     return stretto::pipeline<Model, Optimizer, transport>(t_, m, c, order, o, how);
   }
-  void save(stretto::checkpoints& saves, std::int64_t step, const stretto::checkpoint_contents& all) { saves.save(step, all); }
-  void load(const stretto::checkpoint& from, const stretto::checkpoint_contents& to) { from.load(to); }
 
  private:
   transport t_;
