@@ -98,8 +98,9 @@ struct cases {
       if (!r.quick()) r.check(name("its loss falls"), one.losses.back() < 0.6 * one.losses.front(), "from " + std::to_string(one.losses.front()) + " to " + std::to_string(one.losses.back()));
       const auto under = [&](auto schedule, const sizes& z) {
         const outcome many = train<Runtime, T>(make_plan(schedule, z), steps);
-        r.check(name("four streams under " + std::string(decltype(schedule)::name) + " have the bits of one rank"), many.same(one),
-                "step " + std::to_string(1e3 * many.measured) + " ms, foretold " + std::to_string(1e3 * many.foretold) + " ms");
+        const std::string under_it = "four streams under " + std::string(decltype(schedule)::name);
+        r.check(name(under_it + " have the bits of one rank"), many.same(one));
+        if (r.judges() && !Runtime::watches) std::printf("time %s: a step %.3f ms, foretold %.3f ms\n", name(under_it).c_str(), 1e3 * many.measured, 1e3 * many.foretold);
         return many;
       };
       const outcome drawn = under(one_f_one_b{}, {.ranks = 4, .micro_batches = batches});
