@@ -32,3 +32,4 @@
 #include <stretto/cuda/softmax.cuh>
 #include <stretto/cuda/split_rotary.cuh>
 #include <stretto/cuda/squared_error.cuh>
+#include <stretto/cuda/tied_gradients.cuh>

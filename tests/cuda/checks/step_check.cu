@@ -9,6 +9,7 @@
 
 #include <stretto/cuda/gradient_norm.cuh>
 #include <stretto/cuda/optimizer.cuh>
+#include <stretto/cuda/tied_gradients.cuh>
 #include <stretto/host/optimizer.hpp>
 #include <stretto/numeric/fixed_sum.hpp>
 
@@ -191,6 +192,38 @@ struct step_checks {
     r.throws("place", "stretto: lion_step was told that the run begins at element -1 of its parameter; give 0 or more", [&] { cuda::lion_step(q, a.view, a.view, {}, a.view, s.get(), {}, {.first_index = -1}); });
   }
 
+  /// Sums of the uses of a tied parameter, with those of the CPU to the bit.
+  void tied(std::int64_t n, int uses, const layout& how, std::int64_t scratch_bytes) {
+    if (r.skips()) return;
+    basic_queue<Runtime> q({.scratch_bytes = scratch_bytes, .upload_bytes = 64});
+    std::vector<tensor<float, 1>> here;
+    std::vector<std::unique_ptr<placed<Runtime, float, 1>>> there;
+    std::vector<const float*> shares;
+    for (int u = 0; u < uses; ++u) {
+      here.push_back(numbers<float, 1>({{n}}, static_cast<unsigned>(90 + u)));
+      there.push_back(std::make_unique<placed<Runtime, float, 1>>(here.back(), how));
+      shares.push_back(there.back()->view.data());
+    }
+    placed<Runtime, float, 1> sum(shape<1>{{n}}, how);
+    kept<Runtime, square_sum> squares, alone;
+    cuda::sum_tied_gradients(q, shares.data(), uses, n, sum.view.data(), squares.get());
+    cuda::sum_tied_gradients(q, shares.data(), uses, n, nullptr, alone.get());
+    q.synchronize();
+    if (!r.judges()) return;
+    tensor<float, 1> wanted(shape<1>{{n}});
+    double total = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      double all = 0;
+      for (const auto& t : here) all += static_cast<double>(t.data()[i]);
+      wanted.data()[i] = static_cast<float>(all), total += all * all;
+    }
+    const std::string name = "sum_tied_gradients of " + std::to_string(uses) + " times " + std::to_string(n) + " " + how.name;
+    r.same(name, sum.back(), wanted);
+    const square_sum got = squares.back(), again = alone.back();
+    r.check(name + ": squares", std::abs(got.sum - total) <= 1e-12 * total && std::memcmp(&got.sum, &again.sum, 8) == 0, std::to_string(got.sum));
+    r.check(name + ": nothing beside it", sum.kept());
+  }
+
   void speeds() {
     if (!r.judges() || !r.measures()) return;
     const shape<1> s{{64 << 20}};
@@ -227,6 +260,10 @@ struct step_checks {
         norm<T>({4097, 61}, how, true);
       });
     large_numbers();
+    for (const layout& how : {packed, odd})
+      for (const std::int64_t n : {1, 7, 4096, 70003})
+        for (const int uses : {1, 2, 16, 17, 40})
+          for (const std::int64_t scratch : {std::int64_t{1} << 20, std::int64_t{100000}}) tied(n, uses, how, scratch);
     speeds();
   }
 };
