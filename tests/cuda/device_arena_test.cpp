@@ -20,7 +20,7 @@ struct driver {
   static inline int device = 0;
 
   static int current() { return device; }
-  static void synchronize_all(int) { ++waits; }
+  static void finish_all(int) { ++waits; }
   static std::int64_t taken() {
     std::int64_t sum = 0;
     for (const auto& [at, bytes] : blocks) sum += bytes;

@@ -118,6 +118,9 @@ class checked {
     while (!w.lanes[index(s) - 1].empty()) w.one();
   }
 
+  static void use_again(int device) noexcept { checked::device() = device; }
+  static void finish(stream s) { synchronize(s); }
+
   static void* take(std::int64_t bytes) { return take(bytes, "memory", device()); }
   static void* take(std::int64_t bytes, const char* what, int where) {
     void* const block = ::operator new(static_cast<std::size_t>(bytes), std::align_val_t{256});

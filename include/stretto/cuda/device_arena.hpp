@@ -56,7 +56,7 @@ class device_arena {
   }
 
   void give(void* block) {
-    Runtime::synchronize_all(device_of(block));
+    Runtime::finish_all(device_of(block));
     const std::lock_guard lock(mutex_);
     const auto at = std::prev(chunks_.upper_bound(static_cast<char*>(block)));
     chunk& c = at->second;

@@ -55,7 +55,7 @@ class basic_queue {
   basic_queue(const basic_queue&) = delete;
   basic_queue& operator=(const basic_queue&) = delete;
   ~basic_queue() {
-    Runtime::synchronize(now_);
+    Runtime::finish(now_);
     memory::give(scratch_, how_.scratch_bytes);
     memory::give(uploaded_, how_.upload_bytes * how_.uploads);
     memory::give(step_there_, static_cast<std::int64_t>(sizeof(step_numbers)));

@@ -112,11 +112,15 @@ struct runtime {
     return true;
   }
   static void synchronize_event(event e) { cuda_check(cudaEventSynchronize(e), "cudaEventSynchronize"); }
-  static void synchronize_all(int device) {
-    const int before = current();
-    if (before != device) cuda_check(cudaSetDevice(device), "cudaSetDevice");
-    cudaDeviceSynchronize();  // where it fails, the next call that may says so
-    if (before != device) cuda_check(cudaSetDevice(before), "cudaSetDevice");
+  // What destructors call says nothing where it fails: a device that is broken has said so, and what is left goes all the same.
+  static void use_again(int device) noexcept { static_cast<void>(cudaSetDevice(device)); }
+  static void finish(stream s) noexcept { static_cast<void>(cudaStreamSynchronize(s)); }
+  static void finish_all(int device) noexcept {
+    int before = device;
+    static_cast<void>(cudaGetDevice(&before));
+    if (before != device) use_again(device);
+    static_cast<void>(cudaDeviceSynchronize());
+    if (before != device) use_again(before);
   }
   static void synchronize(stream s) { cuda_check(cudaStreamSynchronize(s), "cudaStreamSynchronize"); }
 

@@ -17,7 +17,7 @@ class on_device {
  public:
   explicit on_device(int device) : before_(Runtime::current()) { Runtime::use(device); }
   on_device(const on_device&) = delete;
-  ~on_device() { Runtime::use(before_); }
+  ~on_device() { Runtime::use_again(before_); }
 
  private:
   int before_;

@@ -140,7 +140,7 @@ class stream_ranks : public mailroom<Pace> {
     return &c;
   }
   void close(channel* what) {
-    settle(what->shape.from), settle(what->shape.to);
+    Runtime::finish(stream_of(what->shape.from)), Runtime::finish(stream_of(what->shape.to));
     base::close(what->inner_);
     std::size_t i = 0;
     while (channels_[i].get() != what) ++i;
