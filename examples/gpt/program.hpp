@@ -23,6 +23,11 @@ int train_fp32(const settings& how);
 int train_bf16(const settings& how);
 int train_fp16(const settings& how);
 
+/// What computes nothing has a folder of its own, beside the files of runs that do.
+inline void apart(settings& how) {
+  if (how.device == "checked" && !how.out.ends_with("/checked")) how.out = (how.out.empty() ? std::string(".") : how.out) + "/checked";
+}
+
 /// `prepare` is called with the settings before the command line is read, and once more after a file; `check` when all is read.
 /// trainer_of(dtype, checked) is that of a CUDA device, or of one that isn't there; null where the program has none.
 template <class Prepare, class Check, class Trainer>
@@ -33,10 +38,12 @@ int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& 
     stretto::arguments a(name, "Trains a decoder model over the ranks of a pipeline.");
     how.declare(a);
     if (!a.read(argc, argv)) return std::fputs(a.help().c_str(), stdout), 0;
+    apart(how);
     if (const std::string kept = how.out + "/gpt.conf"; how.resume && std::filesystem::exists(kept)) {  // what the run was told before
       a.read_file(kept);
       prepare(how);
       a.read(argc, argv);
+      apart(how);
     }
     check(how);
     trainer train = how.dtype == "bf16" ? train_bf16 : how.dtype == "fp16" ? train_fp16 : train_fp32;

@@ -22,6 +22,7 @@ struct on_cores {
   using device = stretto::host::device;
   static constexpr std::int64_t product = 384;  // whose rate is the roof
   static constexpr const char* worker = "a core";
+  static constexpr bool computes = true;
   device::options queue(const settings& how) const { return {.threads = how.threads}; }
   stretto::host::optimizer<stretto::adamw_options> optimizer(const stretto::adamw_options& o) const { return {o, false}; }
   double workers(const settings& how) const { return how.ranks * how.threads; }

@@ -77,10 +77,12 @@ int train(settings how, Ranks& ranks) {
   if (!how.dry_run && ranks.speaks()) stretto::detail::make_folders(folder(""));
   if (how.data.empty() && !how.dry_run) {
     make_tokens_options o{.sources = {STRETTO_TEXT "/docs", STRETTO_TEXT "/include", STRETTO_TEXT "/README.md"}, .output = folder("text"), .vocabulary = how.vocabulary, .validation = 0.05};
-    const made_tokens made = ranks.speaks() ? make_tokens(o) : made_tokens{};
     how.data = folder("text_train.bin"), how.validation = folder("text_val.bin");
     if (how.pairs.empty() && how.vocabulary > 257) how.pairs = folder("text.pairs");
-    std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
+    if (!how.resume || !path_exists(how.data)) {  // a run goes on with the text that it began with
+      const made_tokens made = ranks.speaks() ? make_tokens(o) : made_tokens{};
+      std::printf("text        %s tokens of %d kinds from %s files of this project\n", grouped(made.training).c_str(), made.vocabulary, grouped(made.files).c_str());
+    }
   }
   ranks.meet();  // so that what was made is there
   if (const std::size_t end = how.data.rfind("_train.bin"); how.pairs.empty() && end != std::string::npos && end + 10 == how.data.size())
@@ -110,7 +112,6 @@ int train(settings how, Ranks& ranks) {
   }
   if (begun) std::printf("goes on     from step %lld, with %lld to come\n", static_cast<long long>(first), static_cast<long long>((std::max)(how.steps - first, std::int64_t{0})));
   ranks.meet();  // all have read what stands there
-  if (!how.dry_run && ranks.speaks()) replace_file(folder("gpt.conf"), how.words);
   std::int64_t skipped = 0;
   constexpr bool scaled = std::is_same_v<T, fp16>;
   loss_scale scale;
@@ -128,6 +129,7 @@ int train(settings how, Ranks& ranks) {
   const auto adam = ranks.optimizer(adamw_options{.rate = how.rate, .beta2 = 0.95, .decay = how.decay});
   const dry_report memory = dry_run(model, stages, order, {.states = adam.states});
   const double roof = product_rate<device, T>(queue, Ranks::product);
+  if (!Ranks::computes) std::printf("nothing is computed: rates, losses and texts below mean nothing\n");
   const costs guess = foretold_costs(by_layer, stages, 0.8 * roof);
   const std::int64_t tokens = how.micro_batches * shape.rows();
   std::printf("model       %s, %s parameters, %d layers in %d stages\n", how.family.c_str(), grouped(parameter_count(shape)).c_str(), model.size(), order.stages);
@@ -148,6 +150,7 @@ int train(settings how, Ranks& ranks) {
     p.weights_changed();
     data.restore(loader_state::from_text(begun->state().at("loader").string()));
   }
+  if (ranks.speaks()) replace_file(folder("gpt.conf"), how.words);
   const feed_shape taken{.samples = how.samples, .step_samples = how.samples * how.micro_batches, .first_step = first};
   const auto of_order = [&](auto training, auto evaluating, bool tokens_of_texts) {
     return [=, &text_writer](const data_share& s) mutable -> view<const std::int32_t> {

@@ -25,8 +25,9 @@ class as_streams : public together {
   using device = stretto::cuda::basic_device<Runtime>;
   static constexpr std::int64_t product = Runtime::watches ? 256 : 4096;  // whose rate is the roof
   static constexpr const char* worker = "a device";
+  static constexpr bool computes = !Runtime::watches;
 
-  explicit as_streams(const settings& how) : t_(how.ranks) {}
+  explicit as_streams(const settings& how) : t_(there(how.ranks)) {}
 
   typename device::options queue(const settings& how) const {
     const std::int64_t tokens = how.samples * how.sequence * 4;
@@ -49,6 +50,11 @@ class as_streams : public together {
   }
 
  private:
+  static int there(int ranks) {
+    if (Runtime::devices() < 1) throw stretto::error("stretto: gpt is to train on a CUDA device, and there is none that the driver finds; see nvidia-smi, or take --device host");
+    return ranks;
+  }
+
   transport t_;
   stretto::nvtx_ranges ranges_;
 };

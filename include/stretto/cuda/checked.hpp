@@ -11,6 +11,7 @@
 // Cost: a lock for each call. One program at a time has the device.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -68,7 +69,11 @@ class checked {
     here()->lanes.emplace_back();
     return here()->order.add_stream(device());
   }
-  static void drop_stream(stream s) { synchronize(s); }
+  /// What is on it is done, and nobody has waited for that.
+  static void drop_stream(stream s) {
+    const std::lock_guard lock(mutex());
+    while (!here()->lanes[index(s) - 1].empty()) here()->one();
+  }
   static event make_event() {
     const std::lock_guard lock(mutex());
     here()->records.push_back(0), here()->reached.push_back(0), here()->when.push_back(0);
@@ -88,7 +93,7 @@ class checked {
     world& w = *here();
     w.order.record(e, s);
     const std::int64_t number = ++w.records[index(e)];
-    w.put(s, [&w, e, number] { w.reached[index(e)] = number, w.when[index(e)] = now(); });
+    w.put(s, [&w, e, number] { w.reached[index(e)] = (std::max)(w.reached[index(e)], number), w.when[index(e)] = now(); });
   }
   static void wait(stream s, event e) {
     const std::lock_guard lock(mutex());
@@ -129,11 +134,11 @@ class checked {
     here()->order.taken(block, bytes, what, where);
     return block;
   }
-  /// Waits for all work before.
+  /// Waits for all work of its device before.
   static void give(void* block) {
     const std::lock_guard lock(mutex());
     here()->run_all();
-    here()->order.synchronize_all();
+    here()->order.synchronize_all(here()->order.device_of(block));
     here()->order.given_back(block, stream_order::host);
     ::operator delete(block, std::align_val_t{256});
   }
@@ -162,13 +167,13 @@ class checked {
   static void copy(void* to, const void* from, std::int64_t bytes, stream s) {
     const std::lock_guard lock(mutex());
     const touch t[] = {{from, bytes, false}, {to, bytes, true}};
-    here()->order.work(s, "copy", t, 2);
+    if (!here()->order.work(s, "copy", t, 2)) return;
     here()->put(s, [=] { std::memcpy(to, from, static_cast<std::size_t>(bytes)); });
   }
   static void zero(void* block, std::int64_t bytes, stream s) {
     const std::lock_guard lock(mutex());
     const touch t{block, bytes, true};
-    here()->order.work(s, "zero", &t, 1);
+    if (!here()->order.work(s, "zero", &t, 1)) return;
     here()->put(s, [=] { std::memset(block, 0, static_cast<std::size_t>(bytes)); });
   }
   /// What the host itself reads or writes, of the device's memory or of pinned memory.
@@ -181,6 +186,7 @@ class checked {
   template <class Arguments>
   static void launch(const char* who, void (*)(Arguments), const launch_shape&, stream s, const Arguments&, const touch* touches, int count) {
     const std::lock_guard lock(mutex());
+    here()->order.launched(s, who, device());
     here()->order.work(s, who, touches, count, false);
   }
   /// A function of the CPU is called when its turn comes.

@@ -45,10 +45,9 @@ class basic_queue {
   using options_type = queue_options;
 
   explicit basic_queue(const queue_options& o = {}) : how_(checked_options(o)), own_(stream_there(how_.device)), now_(own_.get()) {
-    scratch_ = memory::take(how_.scratch_bytes);
+    const on_device<Runtime> there(how_.device);
     const std::int64_t whole = how_.upload_bytes * how_.uploads;
-    uploaded_ = memory::take(whole);
-    step_there_ = static_cast<step_numbers*>(memory::take(static_cast<std::int64_t>(sizeof(step_numbers))));
+    scratch_.take(how_.scratch_bytes), uploaded_.take(whole), step_.take(static_cast<std::int64_t>(sizeof(step_numbers)));
     staged_ = pinned<Runtime, char>(whole);
     copied_ = std::vector<basic_event<Runtime>>(static_cast<std::size_t>(how_.uploads));
   }
@@ -56,9 +55,6 @@ class basic_queue {
   basic_queue& operator=(const basic_queue&) = delete;
   ~basic_queue() {
     Runtime::finish(now_);
-    memory::give(scratch_, how_.scratch_bytes);
-    memory::give(uploaded_, how_.upload_bytes * how_.uploads);
-    memory::give(step_there_, static_cast<std::int64_t>(sizeof(step_numbers)));
   }
 
   int device() const { return how_.device; }
@@ -122,7 +118,7 @@ class basic_queue {
     auto& copied = copied_[static_cast<std::size_t>(i)];
     copied.synchronize();  // of the upload that was here before: long done
     char* const staged = staged_.data() + i * how_.upload_bytes;
-    char* const there = static_cast<char*>(uploaded_) + i * how_.upload_bytes;
+    char* const there = static_cast<char*>(uploaded_.first) + i * how_.upload_bytes;
     if (bytes > 0) std::memcpy(staged, from.first, static_cast<std::size_t>(bytes));
     if constexpr (Runtime::watches) Runtime::touched_by_host("staging an upload", {staged, bytes, true});
     copy_bytes(there, staged, bytes);
@@ -134,16 +130,16 @@ class basic_queue {
   /// graph that was captured, they read the new numbers.
   void begin_step(const step_numbers& n) {
     const auto there = upload(view<const std::uint8_t>{reinterpret_cast<const std::uint8_t*>(&n), static_cast<std::int64_t>(sizeof n)});
-    copy_bytes(step_there_, there.data(), static_cast<std::int64_t>(sizeof n));
-    step_ = n, knows_step_ = true;
+    copy_bytes(step_there(), there.data(), static_cast<std::int64_t>(sizeof n));
+    told_ = n, knows_step_ = true;
   }
   /// Where the number of the step is, if it is that of begin_step; else null, and the number itself counts.
-  const std::uint32_t* step_at(std::uint32_t step) const { return knows_step_ && step == step_.step ? &step_there_->step : nullptr; }
+  const std::uint32_t* step_at(std::uint32_t step) const { return knows_step_ && step == told_.step ? &step_there()->step : nullptr; }
   /// The gradient that a last layer is given, where operations on T take it from.
   template <class T>
   tensor_view<const double, 1, memory> loss_gradient(double g) {
-    if (!knows_step_ || !(g <= step_.loss_gradient && g >= step_.loss_gradient)) return upload(view<const double>{&g, 1});
-    return {&step_there_->loss_gradient, {{1}}};
+    if (!knows_step_ || !(g <= told_.loss_gradient && g >= told_.loss_gradient)) return upload(view<const double>{&g, 1});
+    return {&step_there()->loss_gradient, {{1}}};
   }
 
   /// A copy on the CPU of what the device has, good until the next one. Waits.
@@ -159,10 +155,10 @@ class basic_queue {
   /// That much scratch memory. Throws stretto::error with both numbers where it isn't there.
   template <class T>
   T* scratch(std::int64_t count, const char* operation) {
-    const std::int64_t bytes = count * static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t bytes = count < INT64_MAX / static_cast<std::int64_t>(sizeof(T)) ? count * static_cast<std::int64_t>(sizeof(T)) : INT64_MAX;
     if (bytes > how_.scratch_bytes)
       throw error(text("stretto: ", operation, " needs ", bytes, " bytes of scratch memory on the device, and the queue has ", how_.scratch_bytes, "; make it with scratch_bytes = ", bytes).str());
-    return static_cast<T*>(scratch_);
+    return static_cast<T*>(scratch_.first);
   }
   std::int64_t scratch_bytes() const { return how_.scratch_bytes; }
   const queue_options& options() const { return how_; }
@@ -181,14 +177,25 @@ class basic_queue {
   static queue_options checked_options(const queue_options& o) {
     if (o.scratch_bytes < 0 || o.upload_bytes < 0 || o.uploads < 1) throw error("stretto: a queue has scratch_bytes or upload_bytes below 0, or less than one upload; correct its options");
     queue_options whole = o;
-    whole.upload_bytes = (o.upload_bytes + 255) / 256 * 256;
+    if (o.upload_bytes > (std::int64_t{1} << 40) / o.uploads) throw error(text("stretto: a queue is to have room for ", o.uploads, " uploads of ", o.upload_bytes, " bytes, more than there is memory; correct its options").str());
+    whole.upload_bytes = o.upload_bytes > 256 ? (o.upload_bytes + 255) / 256 * 256 : 256;
     if (whole.device < 0) whole.device = Runtime::current();
     return whole;
   }
   static basic_stream<Runtime> stream_there(int device) {
-    Runtime::use(device);
+    const on_device<Runtime> there(device);
     return {};
   }
+  /// Memory of the device that goes with the queue, also where the rest of it can't be made.
+  struct block {
+    block() = default;
+    block(const block&) = delete;
+    ~block() { memory::give(first, bytes); }
+    void take(std::int64_t n) { first = memory::take(n), bytes = n; }
+    void* first = nullptr;
+    std::int64_t bytes = 0;
+  };
+  step_numbers* step_there() const { return static_cast<step_numbers*>(step_.first); }
   template <class... Touched>
   static std::vector<touch> touches(const Touched&... touched) {
     std::vector<touch> all;
@@ -203,10 +210,8 @@ class basic_queue {
   queue_options how_;
   basic_stream<Runtime> own_;
   stream now_;
-  void* scratch_ = nullptr;
-  void* uploaded_ = nullptr;
-  step_numbers* step_there_ = nullptr;
-  step_numbers step_{};
+  block scratch_, uploaded_, step_;
+  step_numbers told_{};
   bool knows_step_ = false;
   pinned<Runtime, char> staged_;
   std::vector<basic_event<Runtime>> copied_;

@@ -11,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -180,11 +181,12 @@ struct runtime {
       void (*function)(const Arguments&);
       Arguments a;
     };
+    auto mine = std::make_unique<job>(job{function, a});
     cuda_check(cudaLaunchHostFunc(s, [](void* p) {
-      job* const j = static_cast<job*>(p);
+      const std::unique_ptr<job> j(static_cast<job*>(p));
       j->function(j->a);
-      delete j;
-    }, new job{function, a}), who);
+    }, mine.get()), who);
+    static_cast<void>(mine.release());
   }
 };
 

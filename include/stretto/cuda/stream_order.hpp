@@ -80,9 +80,17 @@ class stream_order {
     const std::lock_guard lock(mutex_);
     follow(clocks_[host], clocks_[static_cast<std::size_t>(stream)]);
   }
-  void synchronize_all() {
+  /// With all streams of a device; below 0: of all.
+  void synchronize_all(int device = -1) {
     const std::lock_guard lock(mutex_);
-    for (std::size_t s = 1; s < clocks_.size(); ++s) follow(clocks_[host], clocks_[s]);
+    for (std::size_t s = 1; s < clocks_.size(); ++s)
+      if (device < 0 || devices_[s] == device) follow(clocks_[host], clocks_[s]);
+  }
+  /// A kernel is put on a stream by a thread that uses that device.
+  void launched(int stream, const char* name, int device) {
+    const std::lock_guard lock(mutex_);
+    if (const int there = devices_[static_cast<std::size_t>(stream)]; there != device)
+      fault(text("stretto: '", name, "' is launched on ", lane(stream), " of device ", there, " by a thread that uses device ", device, ", which fails; use the stream's device there"));
   }
 
   // Memory.
@@ -111,6 +119,12 @@ class stream_order {
     b.given = true, b.giver = {0, b.bytes, where, number, true, "giving it back"};
   }
 
+  /// Of a block; below 0 where all reach it, or it isn't known.
+  int device_of(const void* first) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = blocks_.find(reinterpret_cast<std::uintptr_t>(first));
+    return found == blocks_.end() ? -1 : found->second.device;
+  }
   /// Whether an address lies in memory that was taken.
   bool knows(const void* at) const {
     const std::lock_guard lock(mutex_);
@@ -120,8 +134,10 @@ class stream_order {
   }
 
   /// Work on a lane, in its order. `far_too`: it may touch another device's memory, as copies do.
-  void work(int where, const char* name, const touch* touches, int count, bool far_too = true) {
+  /// Whether all of it lies in memory that is there.
+  bool work(int where, const char* name, const touch* touches, int count, bool far_too = true) {
     const std::lock_guard lock(mutex_);
+    bool there_all = true;
     const std::int64_t number = next(where);
     for (int i = 0; i < count; ++i) {
       const touch& t = touches[i];
@@ -130,17 +146,20 @@ class stream_order {
       auto found = blocks_.upper_bound(at);
       if (found == blocks_.begin() || (--found, at >= found->first + static_cast<std::uintptr_t>(found->second.bytes))) {
         fault(text("stretto: '", name, "' on ", lane(where), t.writes ? " writes" : " reads", " memory that isn't the device's; copy it there first"));
+        there_all = false;
         continue;
       }
       block& b = found->second;
       const auto offset = static_cast<std::int64_t>(at - found->first);
       if (t.bytes > b.bytes - offset) {
         fault(text("stretto: '", name, "' on ", lane(where), t.writes ? " writes " : " reads ", t.bytes, " bytes from byte ", offset, " on of ", words(b), "; stay within it"));
+        there_all = false;
         continue;
       }
       const access a{offset, offset + t.bytes, where, number, t.writes, name};
       if (b.given) {
         fault(text("stretto: '", name, "' on ", lane(where), t.writes ? " writes to " : " reads ", words(b), ", which was given back on ", lane(b.giver.lane), "; keep it until then"));
+        there_all = false;
         continue;
       }
       if (const int there = devices_[static_cast<std::size_t>(where)]; !far_too && b.device >= 0 && b.device != there)
@@ -148,6 +167,7 @@ class stream_order {
       look_at(b, a, where);
       keep(b, a);
     }
+    return there_all;
   }
 
   /// What nobody gave back is a fault, too. Call it at the end.

@@ -155,7 +155,7 @@ class slot_maker {
       live_until(of_forward, n, last);
     } else {
       const std::int64_t made = remade[n] != 0 ? b.activation - b.kept : 0, brief_made = b.released_by_input < made ? b.released_by_input : made;
-      const auto live = [&](slot_kind kind, piece k, std::int64_t size) {
+      const auto live = [&, this](slot_kind kind, piece k, std::int64_t size) {
         if (size > 0 || kind != slot_kind::until_input) opened(k, n) = add(kind, a.stage, a, first, last, size);
       };
       if (does(a, pass::forward) || a.pass == reload) {

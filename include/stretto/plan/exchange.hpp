@@ -118,7 +118,7 @@ class exchange {
       std::int32_t blocked = -1;
       bool asleep = false;
       for (int i = 0; i < count && blocked < 0 && !asleep; ++i)
-        for_each_input(p, w, a[i], rank, [&](const input& in) {
+        for_each_input(p, w, a[i], rank, [&, this](const input& in) {
           if (by_message(in, rank)) {
             const message_ends m = ends(in, a[i], rank);
             if (!received(m)) blocked = list_of(rank);
@@ -226,7 +226,7 @@ class exchange {
 
   constexpr void input_waits(wait_graph& g, std::int64_t q, int rank, std::int64_t step, const action& a) {
     const action& what = p.order(rank)[step];
-    for_each_input(p, w, a, rank, [&](const input& in) {
+    for_each_input(p, w, a, rank, [&, this](const input& in) {
       const int here = static_cast<int>(step);
       if (!by_message(in, rank)) {
         const action on = action::of(in.pass, in.place, in.micro_batch, in.slice);

@@ -142,7 +142,7 @@ class hang_finder {
     if (s.what.kind == role::send) return look_at_send(r, o, *step, s);
     const wiring w(p);
     bool asks = false;  // whether the pass gets anything from other ranks
-    for_each_input(p, w, s.what, r, [&](const input& in) {
+    for_each_input(p, w, s.what, r, [&, this](const input& in) {
       if (in.rank == r) return true;
       asks = true;
       const edge& row = p.passes->edges[in.row];

@@ -55,7 +55,7 @@ class flow_maker {
     for (int i = 0; i < count; ++i) {
       mine[rank] = static_cast<std::int32_t>(step + i);
       if (a[i].pass <= pass::backward)
-        each_put(a[i], [&](int channel, int) { fill(channel, rank, a[i]); });
+        each_put(a[i], [&, this](int channel, int) { fill(channel, rank, a[i]); });
     }
     mine[rank] = static_cast<std::int32_t>(step + count);
     for (int i = 0; i < count; ++i)

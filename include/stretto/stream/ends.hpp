@@ -22,10 +22,18 @@ inline error out_of_stream(int layer) {
   return error(text("stretto: layer ", layer, " is an end of a stream, and no stream runs; make a stream of the pipeline, and push items").str());
 }
 
+/// Whether the CPU, which hands items in and takes them out, may look at them.
+template <class T>
+constexpr bool is_on_cpu() {
+  if constexpr (requires { T::space::reachable; }) return T::space::reachable;
+  else return true;
+}
+
 }  // namespace detail
 
 template <class T>
 struct stream_entry {
+  static_assert(detail::is_on_cpu<T>(), "stretto: items of a stream lie in the CPU's memory, and this type lies in a device's; let the first layer upload them and the last one bring them back");
   using input = nothing;
   using output = T;
   using item = T;
@@ -45,6 +53,7 @@ struct stream_entry {
 
 template <class T>
 struct stream_exit {
+  static_assert(detail::is_on_cpu<T>(), "stretto: items of a stream lie in the CPU's memory, and this type lies in a device's; let the first layer upload them and the last one bring them back");
   using input = T;
   using output = double;  // nothing is summed
   using item = T;

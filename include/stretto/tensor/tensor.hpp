@@ -23,15 +23,9 @@ class tensor : public tensor_view<T, Rank, Space> {
   tensor() = default;
 
   /// Zeros.
-  explicit tensor(const shape<Rank>& s) : base(nullptr, s), room_(s.count()) {
-    this->data_ = static_cast<T*>(Space::take(bytes()));
-    Space::zero(this->data_, bytes());
-  }
+  explicit tensor(const shape<Rank>& s) : tensor(s, s.count()) { Space::zero(this->data_, bytes()); }
 
-  tensor(const tensor& other) : base(static_cast<const base&>(other)), room_(other.room_) {
-    this->data_ = static_cast<T*>(Space::take(bytes()));
-    Space::copy(this->data_, other.data_, bytes());
-  }
+  tensor(const tensor& other) : tensor(other.extents(), other.room_) { Space::copy(this->data_, other.data_, bytes()); }
   tensor(tensor&& other) noexcept : base(static_cast<const base&>(other)), room_(other.room_) { other.forget(); }
   tensor& operator=(tensor other) noexcept {
     Space::give(this->data_, bytes());
@@ -55,6 +49,8 @@ class tensor : public tensor_view<T, Rank, Space> {
   T* end() const { return this->data_ + this->size(); }
 
  private:
+  /// With nothing in it yet. Whatever throws behind it gives the room back.
+  tensor(const shape<Rank>& s, std::int64_t room) : base(nullptr, s), room_(room) { this->data_ = static_cast<T*>(Space::take(bytes())); }
   std::int64_t bytes() const { return room_ * static_cast<std::int64_t>(sizeof(T)); }
   void forget() {
     static_cast<base&>(*this) = base{};

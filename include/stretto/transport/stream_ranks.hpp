@@ -122,11 +122,10 @@ class stream_ranks : public mailroom<Pace> {
       const maker_of& how = *static_cast<const maker_of*>(m);
       const channel_shape& s = how.where->shape;
       const cuda::on_device<Runtime> to(how.self->device(s.to));
-      event emptied;  // events are recorded on streams of their device alone
+      event emptied, filled = how.self->event_of(s.from);  // events are recorded on streams of their device alone
       const cuda::on_device<Runtime> from(how.self->device(s.from));
-      void* const object = how.make(how.maker);
-      how.where->all_.push_back({object, {}, std::move(emptied)});
-      return object;
+      how.where->all_.push_back({nullptr, std::move(filled), std::move(emptied)});
+      return how.where->all_.back().object = how.make(how.maker);
     };
     c.inner_ = base::open(inner);
     if (device(shape.from) != device(shape.to)) {
@@ -187,6 +186,11 @@ class stream_ranks : public mailroom<Pace> {
     channel* where;
     const stream_ranks* self;
   };
+
+  event event_of(int rank) const {
+    const auto there = place(rank);
+    return {};
+  }
 
   /// To an object of the receiver's device.
   void copy_over(channel& c, void* from, void* to) {
