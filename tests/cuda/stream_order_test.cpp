@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What streams don't wait for is found, whichever mistake a program makes; a program without one has no faults.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -227,4 +228,62 @@ TEST_CASE("memory that is given back and taken again in another cut has no fault
   order.given_back(room, stream_order::host);
   order.finish();
   CHECK(order.faults().empty());
+}
+
+TEST_CASE("an event that is recorded on two streams holds whoever waits for the later one, and not for ever") {
+  for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    checked::begin({.seed = seed});
+    {
+      cuda::basic_stream<checked> a, b, c;
+      cuda::basic_event<checked> e;
+      e.record(a.get()), e.record(b.get());
+      e.hold(c.get());
+      c.synchronize();
+    }
+    CHECK(checked::finish().empty());
+  }
+}
+
+TEST_CASE("neither a stream that goes nor memory of another device is a wait") {
+  const auto read_after = [](auto&& instead_of_waiting) {
+    checked::begin({.devices = 2});
+    {
+      cuda::basic_queue<checked> q({.scratch_bytes = 64});
+      tensor<float, 1, cuda::basic_memory<checked>> x({4});
+      cuda::pinned<checked, float> h(4);
+      {
+        cuda::basic_stream<checked> s;
+        checked::copy(h.data(), x.data(), 16, s.get());
+        instead_of_waiting(s);
+      }
+      h.read(0);
+    }
+    const auto faults = checked::finish();
+    return std::any_of(faults.begin(), faults.end(), [](const std::string& f) { return f.find("'reading pinned memory' on the host reads") != f.npos; });
+  };
+  CHECK(read_after([](auto&) {}));
+  CHECK(read_after([](auto&) {
+    const cuda::on_device<checked> other(1);
+    tensor<float, 1, cuda::basic_memory<checked>> goes({4});
+  }));
+  CHECK_FALSE(read_after([](auto& s) { s.synchronize(); }));
+}
+
+TEST_CASE("a launch by a thread that uses another device is found, and a copy beyond a block isn't done") {
+  struct nothing_to_do {};
+  checked::begin({.devices = 2});
+  {
+    cuda::basic_queue<checked> q({.device = 1, .scratch_bytes = 64});
+    CHECK(checked::current() == 0);  // making it changed nothing for this thread
+    q.launch("far", static_cast<void (*)(nothing_to_do)>(nullptr), {.blocks = 1}, {});
+    tensor<float, 1, cuda::basic_memory<checked>> here({4}), little({2});
+    cuda::basic_stream<checked> s;
+    checked::copy(little.data(), here.data(), 1 << 20, s.get());
+    s.synchronize();
+  }
+  const auto faults = checked::finish();
+  REQUIRE(faults.size() == 3);
+  CHECK(faults[0] == "stretto: 'far' is launched on stream 0 of device 1 by a thread that uses device 0, which fails; use the stream's device there");
+  CHECK(faults[1].find("'copy' on stream 1 reads 1048576 bytes") != std::string::npos);
+  CHECK(faults[2].find("'copy' on stream 1 writes 1048576 bytes") != std::string::npos);
 }
