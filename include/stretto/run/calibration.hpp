@@ -84,7 +84,7 @@ struct calibration {
 
   /// What an entry of an order costs, by what was seen. `assumed` is set where I and W are guessed from B.
   double price(int rank, const action& a, bool* assumed = nullptr) const {
-    const auto of = [&](pass_id k) { return find(rank, a.stage, k, a.slice); };
+    const auto of = [&, this](pass_id k) { return find(rank, a.stage, k, a.slice); };
     if (const pass_figure* seen = of(a.pass)) return seen->seconds;
     if (const auto *i = of(pass::backward_input), *w = of(pass::backward_weight); a.pass == pass::backward && i != nullptr && w != nullptr) return i->seconds + w->seconds;
     if (const pass_figure* b = of(pass::backward); b != nullptr && (a.pass == pass::backward_input || a.pass == pass::backward_weight)) {
