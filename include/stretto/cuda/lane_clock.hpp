@@ -47,11 +47,11 @@ class timed_event {
 class device_clock {
  public:
   /// At that time of the device the CPU saw that one.
-  double seen(double device, double cpu) {
+  double seen(double there, double cpu) {
     const std::lock_guard lock(mutex_);
-    const double drifted = apart_ + (device > last_ ? drift * (device - last_) : 0);
-    apart_ = known_ && drifted < cpu - device ? drifted : cpu - device;
-    last_ = device > last_ ? device : last_, known_ = true;
+    const double drifted = apart_ + (there > last_ ? drift * (there - last_) : 0);
+    apart_ = known_ && drifted < cpu - there ? drifted : cpu - there;
+    last_ = there > last_ ? there : last_, known_ = true;
     return apart_;
   }
 
@@ -66,12 +66,12 @@ template <class Runtime>
 class lane_clock {
  public:
   /// Of a stream; `begin` was recorded on the same device and reached.
-  void start(typename Runtime::stream s, const timed_event<Runtime>& begin, device_clock& device) {
+  void start(typename Runtime::stream s, const timed_event<Runtime>& begin, device_clock& of_device) {
     for (timed_event<Runtime>& e : ends_) e = timed_event<Runtime>::made();
     ends_[1].record(s);
     Runtime::synchronize(s);
-    stream_ = s, device_ = &device, passed_ = between(begin, ends_[1]);
-    apart_ = device.seen(passed_, now());
+    stream_ = s, device_ = &of_device, passed_ = between(begin, ends_[1]);
+    apart_ = of_device.seen(passed_, now());
   }
   /// Room for so many marks at least. The calling thread uses the stream's device.
   void reserve(std::int64_t marks) {

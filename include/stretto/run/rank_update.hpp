@@ -235,20 +235,20 @@ class rank_update {
 
   /// A copy that is told of in one step is read until the step behind that is told of: then the stream has been waited for.
   void make_room_for_ties() {
-    std::int64_t far = 0, uses = 0;
+    std::int64_t moved = 0, uses = 0;
     for (const int first : board_.trained_ties()) {
       if constexpr (!requires(typename Optimizer::queue& q, const float* const* s, float* f, double* d) { Optimizer::sum_tied(q, s, 1, 1, f, d); })
         throw error(text("stretto: parameter ", board_.what(first).name, " is tied, and the optimizer can't add its uses on a device; give it sum_tied, see rank_update.hpp").str(), {.rank = rank_});
       device_.ties.push_back({first, {}});
       std::int64_t elsewhere = 0;
       for (const int use : board_.uses(first)) elsewhere += t_.device(board_.what(use).rank) != t_.device(rank_) ? (board_.what(use).count * 4 + 255) / 256 * 256 : 0;
-      far = elsewhere > far ? elsewhere : far;
+      moved = elsewhere > moved ? elsewhere : moved;
       uses = static_cast<std::int64_t>(board_.uses(first).size()) > uses ? static_cast<std::int64_t>(board_.uses(first).size()) : uses;
     }
     const auto count = static_cast<std::int64_t>(device_.ties.size());
     device_.tied = typename device_room::numbers(2 * count), device_.tied_there = tensor<double, 1, space>({2 * count});
     for (block& b : device_.shares) b = block({board_.share_bytes(rank_)});
-    device_.moved = block({far});
+    device_.moved = block({moved});
     device_.uses.reserve(static_cast<std::size_t>(uses));
   }
 
