@@ -85,7 +85,7 @@ class parameter_board {
       if (row& r = rows_[i]; r.what.trained && is_tied(static_cast<int>(i))) {
         std::int64_t& end = shares_[static_cast<std::size_t>(r.what.rank)];
         r.share = end;
-        end += (r.what.count * (r.what.type == number_type::float32 ? 4 : 8) + 15) / 16 * 16;  // whole lines, which devices read at once
+        end += (r.what.count * (r.what.type == number_type::float32 ? 4 : 8) + 7) / 8 * 8;
       }
   }
 

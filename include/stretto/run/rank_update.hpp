@@ -41,6 +41,10 @@ struct space_of_optimizer<Optimizer> {
   using type = typename Optimizer::queue::memory;
 };
 
+/// Whether an optimizer of a device adds the uses of tied parameters there.
+template <class Optimizer>
+concept adds_ties = requires(typename Optimizer::queue& q, const float* const* shares, float* to, double* squares) { Optimizer::sum_tied(q, shares, 1, 1, to, squares); };
+
 template <class Transport, class Optimizer>
 class rank_update {
   using space = typename space_of_optimizer<Optimizer>::type;
@@ -125,7 +129,7 @@ class rank_update {
   /// that rank told. With `squares`, tied_squares knows them when the stream has been waited for.
   template <class SharesOf>
   void add_ties(const Optimizer& optimizer, SharesOf&& shares_of, bool squares) {
-    if constexpr (on_device && requires(typename Optimizer::queue& q, const float* const* s, float* f, double* d) { optimizer.sum_tied(q, s, 1, 1, f, d); }) {
+    if constexpr (on_device && adds_ties<Optimizer>) {
       for (std::size_t g = 0; g < device_.ties.size(); ++g) {
         const tie& t = device_.ties[g];
         if (t.mine.empty() && !squares) continue;
@@ -237,7 +241,7 @@ class rank_update {
   void make_room_for_ties() {
     std::int64_t moved = 0, uses = 0;
     for (const int first : board_.trained_ties()) {
-      if constexpr (!requires(typename Optimizer::queue& q, const float* const* s, float* f, double* d) { Optimizer::sum_tied(q, s, 1, 1, f, d); })
+      if constexpr (!adds_ties<Optimizer>)
         throw error(text("stretto: parameter ", board_.what(first).name, " is tied, and the optimizer can't add its uses on a device; give it sum_tied, see rank_update.hpp").str(), {.rank = rank_});
       device_.ties.push_back({first, {}});
       std::int64_t elsewhere = 0;
