@@ -6,7 +6,7 @@
 #   -DINSTALL=OFF        never install a package
 #   -DSTRETTO_...=..., -DCMAKE_CXX_COMPILER=..., -DCMAKE_BUILD_TYPE=...   passed on to the configuration
 # Of these for the tests:
-#   -DSTRETTO_FUZZ_SECONDS=...   how long each fuzz test runs: 5 by default; the test command takes 60 where it built within 450 s
+#   -DSTRETTO_FUZZ_SECONDS=...   how long each fuzz test runs: 10 by default; the test command takes 60 where it built within 450 s
 #   -DSTRETTO_FUZZ_RUNS=1000000  or how many inputs it tries
 #   -DSTRETTO_LIBTORCH=ON        installs LibTorch (some 200 packages), for examples/22_libtorch.cpp
 #   -DSTRETTO_NIGHTLY=ON         adds what is too slow for every run; a fuzz test tries a million inputs then
