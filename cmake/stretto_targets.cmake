@@ -48,14 +48,19 @@ function(stretto_own target)
   stretto_sanitize(${target} ${ARGN})
 endfunction()
 
-# stretto_cuda(<target>): likewise, of what nvcc compiles.
+# An older CMake doesn't know that nvcc has C++20.
+function(stretto_cuda_standard target)
+  if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20>)
+  endif()
+endfunction()
+
+# stretto_cuda(<target>): as stretto_own, of what nvcc compiles.
 function(stretto_cuda target)
   stretto_own(${target})
   find_package(CUDAToolkit REQUIRED)
   target_link_libraries(${target} PRIVATE CUDA::cublasLt)
-  if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)  # an older CMake doesn't know that nvcc has it
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20>)
-  endif()
+  stretto_cuda_standard(${target})
 endfunction()
 
 # stretto_front_end(<target>): nvcc makes no code for a device of it, and so takes a quarter of the time. Over a device that isn't

@@ -21,7 +21,7 @@
 
 namespace {
 
-constexpr int rounds = 9;
+constexpr int rounds = 5;
 
 struct source {
   std::string headers;  // separated by blanks

@@ -21,6 +21,9 @@ int train_fp16_checked(const settings& how);
 namespace {
 
 trainer on_cuda(const std::string& dtype, bool checked) {
+#ifdef STRETTO_GPT_CUDA_FRONT_END  // no kernel was compiled
+  if (!checked) return nullptr;
+#endif
 #ifdef STRETTO_GPT_CUDA_FP32
   if (dtype == "fp32") return checked ? train_fp32_checked : train_fp32_on_cuda;
 #endif

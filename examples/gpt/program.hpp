@@ -48,7 +48,7 @@ int program(int argc, char** argv, const char* name, Prepare&& prepare, Check&& 
     check(how);
     trainer train = how.dtype == "bf16" ? train_bf16 : how.dtype == "fp16" ? train_fp16 : train_fp32;
     if (how.device != "host" && (train = trainer_of(how.dtype, how.device == "checked")) == nullptr)
-      throw stretto::error(stretto::text("stretto: ", name, " is to train in ", how.dtype, " with --device ", how.device, ", and was built without; ", name == std::string("gpt") ? "configure with -DSTRETTO_GPT_CUDA=" + how.dtype : std::string("take the program gpt")).str());
+      throw stretto::error(stretto::text("stretto: ", name, " is to train in ", how.dtype, " with --device ", how.device, ", and was built without; ", name == std::string("gpt") ? "configure with -DSTRETTO_GPT_CUDA=" + how.dtype + (how.device == "cuda" ? " -DSTRETTO_CUDA_FRONT_END=OFF" : "") : std::string("take the program gpt")).str());
     std::fputs(a.table().c_str(), stdout);
     how.words = a.config();
     std::printf("\n");

@@ -170,8 +170,12 @@ struct runtime {
     how.blockDim = dim3(static_cast<unsigned>(shape.threads));
     how.dynamicSmemBytes = static_cast<std::size_t>(shape.shared_bytes);
     how.stream = s;
-    if (shape.shared_bytes > 48 * 1024)
+    if (shape.shared_bytes > 48 * 1024) {
+      const int device = current();
+      if (const int most = fact(device, cudaDevAttrMaxSharedMemoryPerBlockOptin); shape.shared_bytes > most) [[unlikely]]
+        throw error(text("stretto: '", who, "' needs ", shape.shared_bytes, " bytes of shared memory a block, and device ", device, " has ", most, "; take bf16 or a smaller head size").str());
       cuda_check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, shape.shared_bytes), who);
+    }
     cuda_check(cudaLaunchKernelEx(&how, kernel, a), who);
   }
   /// A function of the CPU in the stream's order. Its arguments are copied, and freed when it has been called.
