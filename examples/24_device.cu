@@ -2,7 +2,7 @@
 //
 // Build:        nvcc -std=c++20 -O2 -arch=native -Iinclude examples/24_device.cu -lcublasLt -o device
 // Prints:       how a small GPT learns to count in words of its own, as 13_gpt.cpp does, on four streams of a CUDA device, and
-//               whether one rank gets the same losses; device.html shows when the device did what. Without a device: that.
+//               whether one rank gets the same losses; device.html shows when the device did what. Without a device it says so.
 // Change next:  the model, to llama_shape; bf16 to float; the ranks' devices: cuda_streams t(4, {}, {.devices = {0, 0, 1, 1}}).
 #include <cmath>
 #include <cstdio>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Build:        nvcc -std=c++20 -O2 -arch=native -Iinclude examples/25_own_kernel.cu -o own_kernel
-// Prints:       what a layer with kernels of one's own doesn't wait for, on streams of a device that needn't be there: nothing,
-//               and what a sentence says where it works on a stream that nobody told of it. Then, where there is a device, the
-//               gradients of its weights beside those of the CPU.
+// Prints:       first, without a device, that nothing in a pipeline of layers with their own kernels is used before it is ready,
+//               and the sentence for a mistake; then, where there is a device, how far its gradients are from the CPU's.
 // Change next:  writes_of(y) in forward to reads_of(y); on a device, the formula.
 #include <algorithm>
 #include <cmath>
@@ -25,6 +24,8 @@ constexpr int width = 1000;
 struct wave {
   const float *x = nullptr, *dy = nullptr, *w = nullptr;
   float *y = nullptr, *dw = nullptr;
+  double* sum = nullptr;
+  float g = 0;
 };
 __global__ void wave_forward(wave a) {
   if (const unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < width) a.y[i] = sinf(a.w[i] * a.x[i]);
@@ -35,19 +36,13 @@ __global__ void wave_backward_input(wave a) {
 __global__ void wave_backward_weight(wave a) {
   if (const unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < width) a.dw[i] += a.dy[i] * cosf(a.w[i] * a.x[i]) * a.x[i];
 }
-struct total {
-  const float* x = nullptr;
-  float* dx = nullptr;
-  double* sum = nullptr;
-  float g = 0;
-};
-__global__ void half_squares(total a) {  // one thread, so that its order is fixed
+__global__ void half_squares(wave a) {  // one thread, so that its order is fixed
   double sum = 0;
   for (int i = 0; i < width; ++i) sum += 0.5 * static_cast<double>(a.x[i]) * static_cast<double>(a.x[i]);
   *a.sum = sum;
 }
-__global__ void half_squares_backward(total a) {
-  if (const unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < width) a.dx[i] = a.g * a.x[i];
+__global__ void half_squares_backward(wave a) {
+  if (const unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < width) a.y[i] = a.g * a.x[i];
 }
 constexpr cuda::launch_shape everywhere{.blocks = (width + 127) / 128, .threads = 128}, one_thread{.blocks = 1, .threads = 1};
 
@@ -57,6 +52,9 @@ template <class Runtime>
 struct on {
   using numbers = tensor<float, 1, cuda::basic_memory<Runtime>>;
   using tools = cuda::basic_tools<Runtime>;
+  static void put(context& c, const char* what, void (*kernel)(wave), const wave& a, auto reads, auto writes) {
+    c.tools<tools>().queue.launch(what, kernel, kernel == half_squares ? one_thread : everywhere, a, reads, writes);
+  }
 
   struct start {
     using input = nothing;
@@ -84,13 +82,13 @@ struct on {
     tools make_tools() const { return tools(); }
     output make_output() const { return output({width}); }
     void forward(context& c, const input& x, output& y) {
-      c.tools<tools>().queue.launch("waves", wave_forward, everywhere, {.x = x.data(), .w = w.data(), .y = y.data()}, cuda::reads_of(x, w), cuda::writes_of(y));
+      put(c, "waves", wave_forward, {.x = x.data(), .w = w.data(), .y = y.data()}, cuda::reads_of(x, w), cuda::writes_of(y));
     }
     void backward_input(context& c, const input& x, const output& dy, input& dx) {
-      c.tools<tools>().queue.launch("waves' gradient", wave_backward_input, everywhere, {.x = x.data(), .dy = dy.data(), .w = w.data(), .y = dx.data()}, cuda::reads_of(x, dy, w), cuda::writes_of(dx));
+      put(c, "waves' gradient", wave_backward_input, {.x = x.data(), .dy = dy.data(), .w = w.data(), .y = dx.data()}, cuda::reads_of(x, dy, w), cuda::writes_of(dx));
     }
     void backward_weight(context& c, const input& x, const output& dy) {
-      c.tools<tools>().queue.launch("waves' weights", wave_backward_weight, everywhere, {.x = x.data(), .dy = dy.data(), .w = w.data(), .dw = dw.data()}, cuda::reads_of(x, dy, w), cuda::writes_of(dw));
+      put(c, "waves' weights", wave_backward_weight, {.x = x.data(), .dy = dy.data(), .w = w.data(), .dw = dw.data()}, cuda::reads_of(x, dy, w), cuda::writes_of(dw));
     }
     void parameters(auto&& visit) { visit("w", w, dw); }
   };
@@ -102,10 +100,10 @@ struct on {
     using tools = on::tools;
     tools make_tools() const { return tools(); }
     void forward(context& c, const input& x, output& sum) {
-      c.tools<tools>().queue.launch("loss", half_squares, one_thread, {.x = x.data(), .sum = sum.view().data()}, cuda::reads_of(x), cuda::writes_of(sum.view()));
+      put(c, "loss", half_squares, {.x = x.data(), .sum = sum.view().data()}, cuda::reads_of(x), cuda::writes_of(sum.view()));
     }
     void backward_input(context& c, const input& x, const double& g, input& dx) {
-      c.tools<tools>().queue.launch("loss's gradient", half_squares_backward, everywhere, {.x = x.data(), .dx = dx.data(), .g = static_cast<float>(g)}, cuda::reads_of(x), cuda::writes_of(dx));
+      put(c, "loss's gradient", half_squares_backward, {.x = x.data(), .y = dx.data(), .g = static_cast<float>(g)}, cuda::reads_of(x), cuda::writes_of(dx));
     }
   };
 };
@@ -156,7 +154,7 @@ std::vector<double> plain_gradients() {
   return all;
 }
 
-int main() {
+int program() {
   using cuda::checked;
   // 4. Without a device: every launch, copy and event of the program is looked at; kernels aren't run.
   checked::begin();
@@ -179,4 +177,12 @@ int main() {
   for (std::size_t i = 0; i < here.size(); ++i) off = std::max(off, std::abs(static_cast<double>(there[i]) - here[i]));
   std::printf("gradients on the device are off by %.1e at most\n", off);
   return faults.empty() && off < 1e-5 ? 0 : 1;
+}
+
+int main() {
+  try {
+    return program();
+  } catch (const error& e) {
+    return std::printf("%s\n", e.what()), 1;
+  }
 }

@@ -2,7 +2,7 @@
 //
 // Build:        nvcc -std=c++20 -O2 -arch=native -Iinclude examples/26_images_on_device.cu -lcublasLt -o images
 // Prints:       how a residual network on two streams of a CUDA device learns to tell discs, frames and crosses apart, as
-//               14_images.cpp does on the CPU, and how many of images that it hasn't seen it gets right. Without a device: that.
+//               14_images.cpp does on the CPU, and how many of images that it hasn't seen it gets right. Without a device it says so.
 // Change next:  the stages' widths; float to stretto::bf16; the order, to zb_h1{}: the losses stay as they are, to the bit.
 #include <cmath>
 #include <cstdio>

@@ -56,7 +56,7 @@ struct settings {
     a.add("family", family, "gpt2: LayerNorm, GELU, learned positions; llama: RMSNorm, SwiGLU, rotary", {.choices = {"gpt2", "llama"}});
     a.add("dtype", dtype, "of activations and of the weights in products; those of 16 bits have masters of fp32, and fp16 a scale of the loss", {.choices = {"fp32", "bf16", "fp16"}});
     a.add("device", device, "host: ranks are threads of the CPU; cuda: streams of CUDA devices; checked: streams of a device that isn't there, which computes nothing and finds what they don't wait for; its files go to a folder of their own, checked, in --out", {.choices = {"host", "cuda", "checked"}});
-    a.add("products", products, "on cuda, the table of algorithms that choose_products wrote; empty: the library's own choice");
+    a.add("products", products, "on cuda, the file with the table of algorithms that choose_products wrote; empty: the library's own choice");
     a.add("tf32", tf32, "on cuda, products of fp32 on tensor cores, with 11 bits of each number");
     a.add("layers", layers, "blocks", {.least = 1, .most = 1000});
     a.add("width", width, "of the model", {.least = 1, .most = 1 << 16});

@@ -9,6 +9,7 @@
 #include <stretto/cuda.cuh>
 #include <stretto/cuda/checked.hpp>
 #include <stretto/run/nvtx.hpp>
+#include <stretto/train/file.hpp>
 #include <stretto/transport/stream_ranks.hpp>
 
 #include "../training.hpp"
@@ -32,7 +33,7 @@ class as_streams : public together {
   typename device::options queue(const settings& how) const {
     const std::int64_t tokens = how.samples * how.sequence * 4;
     typename device::options o;
-    o.tf32 = how.tf32, o.product_table = how.products;
+    o.tf32 = how.tf32, o.product_table = how.products.empty() ? "" : stretto::read_file(how.products, 16 << 20);
     o.upload_bytes = tokens > o.upload_bytes ? tokens : o.upload_bytes;
     return o;
   }

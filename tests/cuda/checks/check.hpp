@@ -140,6 +140,28 @@ struct placed {
   tensor<T, 1, memory> all_;
 };
 
+/// A struct on the device, in whole doubles.
+template <class Runtime, class S>
+struct placed_struct {
+  static constexpr std::int64_t words = (sizeof(S) + 7) / 8;
+  tensor<double, 1, basic_memory<Runtime>> room{shape<1>{{words}}};
+
+  explicit placed_struct(const S& s = {}) { put(s); }
+  void put(const S& s) {
+    double all[words] = {};
+    std::memcpy(static_cast<void*>(all), &s, sizeof s);
+    cuda::to_device(tensor_view<double, 1, basic_memory<Runtime>>(room), all);
+  }
+  S back() const {
+    double all[words];
+    cuda::to_host(tensor_view<double, 1, basic_memory<Runtime>>(room), all);
+    S s;
+    std::memcpy(&s, static_cast<const void*>(all), sizeof s);
+    return s;
+  }
+  S* get() const { return reinterpret_cast<S*>(room.data()); }
+};
+
 // The bound ----------------------------------------------------------------------------------------------------------------
 
 struct errors {

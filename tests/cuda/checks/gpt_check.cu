@@ -100,6 +100,7 @@ struct cases {
         const outcome many = train<Runtime, T>(make_plan(schedule, z), steps);
         const std::string under_it = "four streams under " + std::string(decltype(schedule)::name);
         r.check(name(under_it + " have the bits of one rank"), many.same(one));
+        if (!Runtime::watches) r.check(name(under_it + " are timed"), many.measured > 0);
         if (r.judges() && !Runtime::watches) std::printf("time %s: a step %.3f ms, foretold %.3f ms\n", name(under_it).c_str(), 1e3 * many.measured, 1e3 * many.foretold);
         return many;
       };
@@ -110,7 +111,7 @@ struct cases {
       under(interleaved_one_f_one_b{}, {.ranks = 4, .micro_batches = batches, .chunks = 2});
       if (const char* const file = std::getenv("STRETTO_PICTURE"); file != nullptr && r.judges() && std::is_same_v<T, bf16>) {
         replace_file(file, drawn.page);
-        r.check(name("its last step is drawn"), true);
+        r.check(name("its last step is drawn"), drawn.foretold > 0 && drawn.measured > 0 && drawn.page.find("</html>") != std::string::npos);
       }
       if constexpr (std::is_same_v<T, float> && !Runtime::watches) {
         const transformer_shape s = sizes_of_it();
@@ -119,6 +120,8 @@ struct cases {
         const outcome here = train_by(p, s, 10, 1);
         double off = 0;
         for (std::size_t i = 0; i < here.losses.size(); ++i) off = std::max(off, std::abs(here.losses[i] / one.losses[i] - 1));
+        r.check(name("its first step is the CPU's"), std::abs(here.losses[0] / one.losses[0] - 1) < 1e-5 && std::abs(here.norms[0] / one.norms[0] - 1) < 1e-4,
+                std::to_string(here.losses[0]) + " and " + std::to_string(one.losses[0]) + ", norms " + std::to_string(here.norms[0]) + " and " + std::to_string(one.norms[0]));
         r.check(name("its first losses are those of the CPU"), off < 2e-3, "off by " + std::to_string(off) + " of them");
       }
     });

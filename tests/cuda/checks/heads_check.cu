@@ -101,7 +101,7 @@ struct head_checks {
         good = good && std::memcmp(&expected, &got, sizeof(T)) == 0;
       }
     r.check(name + ", in place", good);
-    r.check(name + ": nothing beside", queries.kept() && keys.kept() && values.kept() && inverse.kept() && dqkv.kept() && in_place.kept() && split_there.kept() && dwq.kept());
+    r.check(name + ": nothing beside", queries.kept() && keys.kept() && values.kept() && inverse.kept() && dqkv.kept() && in_place.kept() && split_there.kept() && dwq.kept() && dwk.kept() && dwq_again.kept() && dwk_again.kept() && other_inverse.kept());
   }
 
   void lost_positions() {

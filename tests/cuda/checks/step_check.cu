@@ -20,28 +20,6 @@ namespace {
 using namespace check;
 using test::same_bits;
 
-/// A struct on the device, in whole doubles.
-template <class Runtime, class S>
-struct kept {
-  static constexpr std::int64_t words = (sizeof(S) + 7) / 8;
-  tensor<double, 1, basic_memory<Runtime>> room{shape<1>{{words}}};
-
-  explicit kept(const S& s = {}) { put(s); }
-  void put(const S& s) {
-    double all[words] = {};
-    std::memcpy(static_cast<void*>(all), &s, sizeof s);
-    cuda::to_device(tensor_view<double, 1, basic_memory<Runtime>>(room), all);
-  }
-  S back() const {
-    double all[words];
-    cuda::to_host(tensor_view<double, 1, basic_memory<Runtime>>(room), all);
-    S s;
-    std::memcpy(&s, static_cast<const void*>(all), sizeof s);
-    return s;
-  }
-  S* get() { return reinterpret_cast<S*>(room.data()); }
-};
-
 template <class Runtime>
 struct step_checks {
   report& r;
@@ -64,7 +42,7 @@ struct step_checks {
     const auto weight = numbers<T>(s, 5);
     tensor<float, 1> master = mastered ? numbers<float>(s, 4) : tensor<float, 1>();
     const optimizer_scalars scalars{.scale = 0.37, .rate = 0.9, .count = 7};
-    kept<Runtime, optimizer_scalars> there(scalars), skips(optimizer_scalars{.scale = 2, .count = 7, .skip = 1});
+    placed_struct<Runtime, optimizer_scalars> there(scalars), skips(optimizer_scalars{.scale = 2, .count = 7, .skip = 1});
     placed<Runtime, float, 1> g(gradient, how), m(first, how), v(second, how), w32(master, mastered ? how : packed);
     placed<Runtime, T, 1> w(weight, how), untouched(weight, how);
     put(q, g.view, m.view, v.view, w32.view, untouched.view, skips.get(), rounding);
@@ -134,9 +112,9 @@ struct step_checks {
       there.push_back(std::make_unique<placed<Runtime, T, 1>>(x, how)), in_lines.push_back(std::make_unique<placed<Runtime, T, 1>>(x));
       runs.push_back(there.back()->view), others.push_back(in_lines.back()->view), host_runs.push_back(x);
     }
-    kept<Runtime, gradient_size> size, again, elsewhere;
-    kept<Runtime, square_sum> sum;
-    kept<Runtime, optimizer_scalars> scalars(optimizer_scalars{.count = 3});
+    placed_struct<Runtime, gradient_size> size, again, elsewhere;
+    placed_struct<Runtime, square_sum> sum;
+    placed_struct<Runtime, optimizer_scalars> scalars(optimizer_scalars{.count = 3});
     const auto all = [](const std::vector<run_view>& v) { return view<const run_view>{v.data(), static_cast<std::int64_t>(v.size())}; };
     cuda::gradient_norm(q, all(runs), size.get());
     cuda::gradient_norm(q, all(runs), again.get());
@@ -169,7 +147,7 @@ struct step_checks {
     using run_view = tensor_view<float, 1, basic_memory<Runtime>>;
     const auto x = numbers<float>(shape<1>{{100000}}, 21, 1e30, 3e30);
     placed<Runtime, float, 1> there(x);
-    kept<Runtime, gradient_size> size, poor;
+    placed_struct<Runtime, gradient_size> size, poor;
     const run_view runs[] = {there.view, there.view.part(0, 4096, 20000), there.view};
     cuda::gradient_norm(q, view<const run_view>{runs, 3}, size.get());
     q.synchronize();
@@ -186,7 +164,7 @@ struct step_checks {
 
   void refusals() {
     placed<Runtime, float, 1> a(shape<1>{{4}}), b(shape<1>{{3}});
-    kept<Runtime, optimizer_scalars> s;
+    placed_struct<Runtime, optimizer_scalars> s;
     r.throws("mean", "stretto: adamw_step of 4 weights was given 3 numbers as mean; give one for each weight", [&] { cuda::adamw_step(q, a.view, b.view, a.view, {}, a.view, s.get()); });
     r.throws("gradient", "stretto: sgd_step of 4 weights was given 3 numbers as gradient; give one for each weight", [&] { cuda::sgd_step(q, b.view, {}, {}, a.view, s.get()); });
     r.throws("place", "stretto: lion_step was told that the run begins at element -1 of its parameter; give 0 or more", [&] { cuda::lion_step(q, a.view, a.view, {}, a.view, s.get(), {}, {.first_index = -1}); });
@@ -205,7 +183,7 @@ struct step_checks {
       shares.push_back(there.back()->view.data());
     }
     placed<Runtime, float, 1> sum(shape<1>{{n}}, how);
-    kept<Runtime, square_sum> squares, alone;
+    placed_struct<Runtime, square_sum> squares, alone;
     cuda::sum_tied_gradients(q, shares.data(), uses, n, sum.view.data(), squares.get());
     cuda::sum_tied_gradients(q, shares.data(), uses, n, nullptr, alone.get());
     q.synchronize();
@@ -229,8 +207,8 @@ struct step_checks {
     const shape<1> s{{64 << 20}};
     placed<Runtime, float, 1> g(s), m(s), v(s), w(s);
     placed<Runtime, bf16, 1> half(s);
-    kept<Runtime, optimizer_scalars> scalars;
-    kept<Runtime, gradient_size> size;
+    placed_struct<Runtime, optimizer_scalars> scalars;
+    placed_struct<Runtime, gradient_size> size;
     r.speed("adamw_step float, 64 Mi weights", q, s[0] * 28, [&] { cuda::adamw_step(q, g.view, m.view, v.view, {}, w.view, scalars.get()); }, 20);
     r.speed("adamw_step bf16 with master, 64 Mi weights", q, s[0] * 30, [&] { cuda::adamw_step(q, g.view, m.view, v.view, w.view, half.view, scalars.get()); }, 20);
     r.speed("adamw_step bf16 by chance, 64 Mi weights", q, s[0] * 24, [&] { cuda::adamw_step(q, g.view, m.view, v.view, {}, half.view, scalars.get(), {}, {.stochastic = true}); }, 20);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Every operation of a CUDA device once, in the type STRETTO_ELEMENT, over a device that isn't there: each kernel is compiled,
-// and each launch says what it reads and writes.
+// each launch writes something and says so, of memory that is there, and whatever an operation is given is touched by a launch.
 //
 //     void rows(room&);      rows.cu, attention.cu, numbers.cu, images.cu
 // What a kernel takes of the device is read from ptxas while this is compiled; see resources.cmake.
 #pragma once
 
+#include <cstdio>
 #include <deque>
+#include <vector>
 
 #include <stretto/cuda/checked.hpp>
 #include <stretto/cuda/queue.hpp>
@@ -16,7 +18,45 @@
 namespace operations {
 
 using namespace stretto;
-using cuda::checked;
+/// cuda::checked, which keeps what launches say that they touch.
+struct checked : cuda::checked {
+  static std::vector<cuda::touch>& touches() {
+    static std::vector<cuda::touch> all;
+    return all;
+  }
+  static int& writes_nothing() {
+    static int launches = 0;
+    return launches;
+  }
+  template <class Arguments>
+  STRETTO_OPERATION static void launch(const char* who, void (*kernel)(Arguments), const cuda::launch_shape& shape, stream s, const Arguments& a, const cuda::touch* touched, int count) {
+    keep(who, touched, count);
+    cuda::checked::launch(who, kernel, shape, s, a, touched, count);
+  }
+  template <class Arguments>
+  static void call(const char* who, void (*function)(const Arguments&), stream s, const Arguments& a, const cuda::touch* touched, int count) {
+    keep(who, touched, count);
+    cuda::checked::call(who, function, s, a, touched, count);
+  }
+  static void copy(void* to, const void* from, std::int64_t bytes, stream s) {
+    touches().insert(touches().end(), {{from, bytes, false}, {to, bytes, true}});
+    cuda::checked::copy(to, from, bytes, s);
+  }
+  static void zero(void* block, std::int64_t bytes, stream s) {
+    touches().push_back({block, bytes, true});
+    cuda::checked::zero(block, bytes, s);
+  }
+
+ private:
+  static void keep(const char* who, const cuda::touch* touched, int count) {
+    touches().insert(touches().end(), touched, touched + count);
+    for (int i = 0; i < count; ++i)
+      if (touched[i].writes) return;
+    std::printf("'%s' writes nothing\n", who);
+    ++writes_nothing();
+  }
+};
+
 using element = STRETTO_ELEMENT;
 using memory = cuda::basic_memory<checked>;
 
@@ -44,6 +84,19 @@ class room {
   template <class T>
   T* one() {
     return static_cast<T*>(take(sizeof(T)));
+  }
+
+  /// How many of its blocks nobody touched.
+  int untouched() const {
+    int count = 0, number = 0;
+    for (const auto& block : blocks_) {
+      ++number;
+      const char* const begin = reinterpret_cast<const char*>(block.data());
+      bool touched = false;
+      for (const cuda::touch& t : checked::touches()) touched = touched || (static_cast<const char*>(t.first) >= begin && static_cast<const char*>(t.first) < begin + block.shape().count());
+      if (!touched) std::printf("nobody touches the block that was taken as number %d, of %lld bytes\n", number, static_cast<long long>(block.shape().count())), ++count;
+    }
+    return count;
   }
 
  private:
