@@ -154,7 +154,7 @@ std::vector<double> plain_gradients() {
   return all;
 }
 
-int program() {
+int shown() {
   using cuda::checked;
   // 4. Without a device: every launch, copy and event of the program is looked at; kernels aren't run.
   checked::begin();
@@ -181,7 +181,7 @@ int program() {
 
 int main() {
   try {
-    return program();
+    return shown();
   } catch (const error& e) {
     return std::printf("%s\n", e.what()), 1;
   }

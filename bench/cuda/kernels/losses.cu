@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// softmax and cross-entropy, forward and backward, as shares of a copy..
+// softmax and cross-entropy, forward and backward, as shares of a copy.
 #include <stretto/cuda/cross_entropy.cuh>
 #include <stretto/cuda/softmax.cuh>
 
@@ -25,7 +25,7 @@ void softmaxes(machine& m, std::int64_t columns) {
   t.run();
 }
 
-/// Labels hang on the row; with `{}` for sums nothing but a loss a row comes of it.
+/// Labels hang on the row.
 template <class T>
 void cross_entropies(machine& m, std::int64_t vocabulary) {
   const shape<2> s = m.matrix_of<T>(vocabulary);

@@ -145,7 +145,11 @@ struct STRETTO_OPERATION product_call {
       operand left = a;
       left.data += a.transposed ? first : first * a.gap, left.rows = rows;
       const tensor_view<float, 2, basic_memory<Runtime>> to(sums, {{rows, c.columns()}});
-      if (!by_library(left, to, 0, none)) return false;  // the first: nothing was done yet
+      if (!by_library(left, to, 0, none)) {  // by its address: later rows may begin at another
+        if (first == 0) return false;
+        plainly(first);
+        return true;
+      }
       finish(sums, c.columns(), c.rows(first, rows), first, o.accumulate, {sums, rows * row_bytes});
     }
     return true;
@@ -164,10 +168,12 @@ struct STRETTO_OPERATION product_call {
     else q.launch("matrix_product_end", finish_product<1, C>, shape, f, read, written);
   }
 
-  void plainly() const {
-    const std::int64_t tiles = (c.rows() + 63) / 64 * ((c.columns() + 63) / 64);
-    const plain_product_arguments<T, C> p{a.data, b.data, a.transposed ? 1 : a.gap, a.transposed ? a.gap : 1, b.transposed ? 1 : b.gap, b.transposed ? b.gap : 1, a.columns,
-                                          end_of(c, 0, o.accumulate)};
+  /// From a row on.
+  void plainly(std::int64_t first = 0) const {
+    const result rest = c.rows(first, c.rows() - first);
+    const std::int64_t tiles = (rest.rows() + 63) / 64 * ((c.columns() + 63) / 64);
+    const plain_product_arguments<T, C> p{a.data + (a.transposed ? first : first * a.gap), b.data, a.transposed ? 1 : a.gap, a.transposed ? a.gap : 1, b.transposed ? 1 : b.gap,
+                                          b.transposed ? b.gap : 1, a.columns, end_of(rest, first, o.accumulate)};
     q.launch("plain_matrix_product", plain_product<T, C>, {.blocks = tiles < 1 << 30 ? tiles : 1 << 30}, p, reads_of(product_run(a), product_run(b), o.bias, o.residual), writes_of(c, o.before));
   }
 };

@@ -7,7 +7,7 @@
 //     muon_step(q, gradient, momentum, master, weight, work, s, o, {.stochastic = true});       weight: bf16 or fp16
 // s: scalars in the device's memory, as of adamw_step; where they tell to skip, neither momentum nor weights are touched. All
 // matrices are without gaps, and one is done as a whole. Nobody waits, and no memory is asked for.
-// Cost: nearly all of it is products, 10 rows columns shorter + 10 shorter³ multiplications, shorter the smaller of the two;
+// Cost: nearly all of it is products, 10 rows columns shorter + 5 shorter³ multiplications, shorter the smaller of the two;
 // of float, so a queue with tf32 does them several times as fast, with 11 bits of each number.
 #pragma once
 

@@ -9,7 +9,7 @@
 //     rms_norm_backward(q, s, weight, inverse, dy, dx, dweight, {…});              both in one pass over s and dy
 // weight may be {}: ones. s may be x or residual, dx may be dy or residual_gradient, y may be x. Gradients of weights are summed
 // in parts whose number hangs on the shape alone. Cost: x read and y written once; backward x and dy read, dx written; the
-// weights' gradient x and dy read, which one pass for both saves. Scratch memory: parts of up to 528 rows of floats.
+// weights' gradient x and dy read, which one pass for both saves. Scratch memory: parts of up to 1,024 rows of floats.
 // Source: numeric/rms_norm.hpp.
 #pragma once
 

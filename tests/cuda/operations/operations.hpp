@@ -93,8 +93,8 @@ class room {
       ++number;
       const char* const begin = reinterpret_cast<const char*>(block.data());
       bool touched = false;
-      for (const cuda::touch& t : checked::touches()) touched = touched || (static_cast<const char*>(t.first) >= begin && static_cast<const char*>(t.first) < begin + block.shape().count());
-      if (!touched) std::printf("nobody touches the block that was taken as number %d, of %lld bytes\n", number, static_cast<long long>(block.shape().count())), ++count;
+      for (const cuda::touch& t : checked::touches()) touched = touched || (static_cast<const char*>(t.first) >= begin && static_cast<const char*>(t.first) < begin + block.size());
+      if (!touched && !block.empty()) std::printf("nobody touches the block that was taken as number %d, of %lld bytes\n", number, static_cast<long long>(block.size())), ++count;
     }
     return count;
   }

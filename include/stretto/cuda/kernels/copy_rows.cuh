@@ -3,7 +3,7 @@
 // The kernel that moves rows with gaps, whatever they hold: sixteen bytes at a time, or a number.
 //
 //     from |████░░|████░░|████░░|        to |████|████|████|          units of a row are neighbours of the next row's
-// Two units a thread are on their way at once. Without `from` zeros are written. Cost: one pass over memory.
+// Four units a thread are on their way at once. Without `from` zeros are written. Cost: one pass over memory.
 #pragma once
 
 #include <stretto/cuda/kernels/each.cuh>

@@ -65,7 +65,7 @@ STRETTO_KERNEL void __launch_bounds__(most_logit_threads, 3) cross_entropy_rows(
     target.of[0] = has_label ? widen(x[at]) : 0;
     const float wanted = target.of[0];
     cap_all<Capped>(target, a.cap);
-    float most = minus_infinity(), off = minus_infinity(), sums[2] = {}, beaten = 0;  // sums: of exponentials, of c
+    float most = minus_infinity(), sums[2] = {}, beaten = 0;  // sums: of exponentials, of c
     const auto ask = [&](std::int64_t from, int stage) {
       if constexpr (Lined) {
 #pragma unroll
@@ -108,22 +108,20 @@ STRETTO_KERNEL void __launch_bounds__(most_logit_threads, 3) cross_entropy_rows(
 #pragma unroll
         for (int j = 0; j < numbers; ++j) here = fmaxf(here, c.of[j]);
         if (here > most) {
-          const float now = here * log2_of_e;
-          sums[0] *= exp2_of(off - now);
-          most = here, off = now;
+          sums[0] *= exp2_of((most - here) * log2_of_e);
+          most = here;
         }
-        const float taken = most == minus_infinity() ? 0 : off;
+        const float taken = most == minus_infinity() ? 0 : most;
 #pragma unroll
-        for (int j = 0; j < numbers; ++j) sums[0] += exp2_of(fmaf(c.of[j], log2_of_e, -taken));
+        for (int j = 0; j < numbers; ++j) sums[0] += exp2_of((c.of[j] - taken) * log2_of_e);  // of the largest exactly 1
       }
     }
-    const float all_most = team.template all<takes_larger>(most), all_off = all_most * log2_of_e;
-    if (most != all_most) sums[0] *= exp2_of(off - all_off);
+    const float all_most = team.template all<takes_larger>(most);
+    if (most != all_most) sums[0] *= exp2_of((most - all_most) * log2_of_e);
     team.template all<adds>(sums);
     if (a.right != nullptr) beaten = team.template all<takes_larger>(beaten);
     if (team.me != 0 || !row.there()) continue;
-    const double base = all_most == minus_infinity() ? 0 : static_cast<double>(all_off) * log_of_2;
-    float l = counts ? static_cast<float>(base + static_cast<double>(logf(sums[0]))) : 0;
+    float l = counts ? (all_most == minus_infinity() ? 0 : all_most) + logf(sums[0]) : 0;
     if (counts && !right) l = target.of[0] = no_number();
     if (a.lse != nullptr) a.lse[t] = l;
     if (a.target != nullptr) a.target[t] = target.of[0];

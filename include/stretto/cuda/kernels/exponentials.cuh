@@ -2,7 +2,7 @@
 //
 // Exponentials of kernels, as exact as the type that a result is rounded to.
 //
-//     exp_of<T>(x)                    e^x: within a unit in the last place for float, 2^-21 or so for two bytes
+//     exp_of<T>(x)                    e^x: within a unit in the last place for float, for two bytes within 2^-22 and |x| 2^-24
 //     exp2_of(x)                      2^x, within 2^-22
 // Cost: exp2_of one instruction of the special function unit, exp_of<bf16> a product besides, exp_of<float> ten instructions.
 // Source: CUDA C++ Programming Guide 13, mathematical functions.
@@ -13,7 +13,6 @@
 namespace stretto::inline v0::cuda {
 
 inline constexpr float log2_of_e = 1.44269504f;
-inline constexpr double log_of_2 = 0.693147180559945309;
 
 __device__ inline float exp2_of(float x) {
   float y;

@@ -76,11 +76,11 @@ STRETTO_KERNEL void __launch_bounds__(most_row_threads) norm_rows(norm_arguments
       floats<numbers> v = x.at(k, i);
       const floats<numbers> w = weights_at<Lined>(a.weight, i, a.columns, a.offset, 1);
 #pragma unroll
-      for (int j = 0; j < numbers; ++j) v.of[j] = (v.of[j] - mean) * r * w.of[j];
+      for (int j = 0; j < numbers; ++j) v.of[j] = __fmul_rn((v.of[j] - mean) * r, w.of[j]);
       if constexpr (Centred) {
         const floats<numbers> b = weights_at<Lined>(a.bias, i, a.columns, 0, 0);
 #pragma unroll
-        for (int j = 0; j < numbers; ++j) v.of[j] += b.of[j];
+        for (int j = 0; j < numbers; ++j) v.of[j] = __fadd_rn(v.of[j], b.of[j]);  // fused here and not there, bits would hang on the address
       }
       write_line<Lined>(y, i, n, v);
     });

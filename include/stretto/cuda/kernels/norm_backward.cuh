@@ -54,11 +54,11 @@ __device__ inline void norm_backward_row(const norm_backward_arguments<T>& a, ro
     floats<numbers> v = x.at(k, i);
     const floats<numbers> d = dy.at(k, i), w = weights_at<Lined>(a.weight, i, a.columns, a.offset, 1);
 #pragma unroll
-    for (int j = 0; j < numbers; ++j) v.of[j] = r * (__fmul_rn(d.of[j], w.of[j]) - even - (v.of[j] - mean) * r * along);
+    for (int j = 0; j < numbers; ++j) v.of[j] = __fmul_rn(r, fmaf(-((v.of[j] - mean) * r), along, __fmul_rn(d.of[j], w.of[j]) - even));
     if (a.residual != nullptr) {
       const floats<numbers> other = residual.at(k, i);
 #pragma unroll
-      for (int j = 0; j < numbers; ++j) v.of[j] += other.of[j];
+      for (int j = 0; j < numbers; ++j) v.of[j] = __fadd_rn(v.of[j], other.of[j]);
     }
     write_line<Lined>(dx, i, n, v);
   });

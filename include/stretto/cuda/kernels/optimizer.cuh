@@ -34,7 +34,7 @@ struct optimizer_arguments {
 };
 
 /// What differs from step to step, for the threads of a block.
-struct step_numbers {
+struct step_factors {
   float scale, rate, correct1, correct2;
   std::uint32_t step;
   int skip;
@@ -46,7 +46,7 @@ __device__ inline double whole_power(double x, std::int64_t n) {
     if (n & 1) y *= x;
   return y;
 }
-__device__ inline void find_numbers(const optimizer_arguments& a, step_numbers& to) {
+__device__ inline void find_numbers(const optimizer_arguments& a, step_factors& to) {
   const optimizer_scalars* const s = a.scalars;
   to.scale = a.scale != 0 ? a.scale : static_cast<float>(s->scale), to.rate = static_cast<float>(a.rate * s->rate);
   to.step = static_cast<std::uint32_t>(s->count), to.skip = s->skip;
@@ -58,14 +58,14 @@ __device__ inline void find_numbers(const optimizer_arguments& a, step_numbers& 
 
 struct sgd_rule {
   static constexpr int states = 0;
-  __device__ static float step(const optimizer_arguments& a, const step_numbers& s, float w, float g, float&, float&) {
+  __device__ static float step(const optimizer_arguments& a, const step_factors& s, float w, float g, float&, float&) {
     return fmaf(-s.rate, a.decay != 0 ? fmaf(a.decay, w, g) : g, w);
   }
 };
 
 struct momentum_rule {
   static constexpr int states = 1;
-  __device__ static float step(const optimizer_arguments& a, const step_numbers& s, float w, float g, float& m, float&) {
+  __device__ static float step(const optimizer_arguments& a, const step_factors& s, float w, float g, float& m, float&) {
     if (a.decay != 0) g = fmaf(a.decay, w, g);
     m = fmaf(a.factor1, m, g);
     return fmaf(-s.rate, a.nesterov ? fmaf(a.factor1, m, g) : m, w);
@@ -74,7 +74,7 @@ struct momentum_rule {
 
 struct adamw_rule {
   static constexpr int states = 2;
-  __device__ static float step(const optimizer_arguments& a, const step_numbers& s, float w, float g, float& m, float& v) {
+  __device__ static float step(const optimizer_arguments& a, const step_factors& s, float w, float g, float& m, float& v) {
     if (a.coupled) g = fmaf(a.decay, w, g);
     m = fmaf(a.factor1, __fsub_rn(g, m), m);
     v = fmaf(a.factor2, fmaf(g, g, -v), v);
@@ -86,7 +86,7 @@ struct adamw_rule {
 
 struct lion_rule {
   static constexpr int states = 1;
-  __device__ static float step(const optimizer_arguments& a, const step_numbers& s, float w, float g, float& m, float&) {
+  __device__ static float step(const optimizer_arguments& a, const step_factors& s, float w, float g, float& m, float&) {
     const float off = __fsub_rn(g, m), c = fmaf(a.factor1, off, m);
     m = fmaf(a.factor2, off, m);
     const float sign = fabsf(c) > 0 ? copysignf(1.0f, c) : c;
@@ -106,7 +106,7 @@ struct stepped_line {
     if constexpr (Mastered) w = load<N>(a.master + i);
     else w = load<N>(static_cast<const T*>(a.weight) + i);
   }
-  __device__ void step(const optimizer_arguments& a, const step_numbers& s, std::int64_t i) {
+  __device__ void step(const optimizer_arguments& a, const step_factors& s, std::int64_t i) {
 #pragma unroll
     for (int k = 0; k < N; ++k) w.of[k] = Rule::step(a, s, w.of[k], __fmul_rn(g.of[k], s.scale), m.of[k], v.of[k]);
     if constexpr (Rule::states > 0) store(a.state0 + i, m);
@@ -130,7 +130,7 @@ struct stepped_line {
 /// in one store, or 1 where numbers go one by one.
 template <int N, int Lines, class T, class Rule, bool Mastered>
 STRETTO_KERNEL __launch_bounds__(each_threads) void step_weights(optimizer_arguments a) {
-  __shared__ step_numbers s;
+  __shared__ step_factors s;
   if (threadIdx.x == 0) find_numbers(a, s);
   __syncthreads();
   if (s.skip != 0) return;
