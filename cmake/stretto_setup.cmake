@@ -153,19 +153,21 @@ function(stretto_install_missing)
   endif()
 endfunction()
 
-# stretto_find_thread_sanitizer(<folder> <works>): sets `works` to whether a program with ThreadSanitizer can be built and
-# starts. It needs a runtime library, and addresses where it expects them, which a kernel may spread too widely for it.
-function(stretto_find_thread_sanitizer folder works)
+# stretto_try_sanitizers(<works> <folder> <sanitizers> [<compiler>]): sets `works` to whether programs with them can be built and
+# start. They need a runtime library, and addresses where they expect them, which a kernel may spread too widely.
+function(stretto_try_sanitizers works folder sanitizers)
   set(${works} FALSE PARENT_SCOPE)
-  if(DEFINED CMAKE_CXX_COMPILER)
+  if(ARGN)
+    set(compiler "${ARGN}")
+  elseif(DEFINED CMAKE_CXX_COMPILER)
     set(compiler "${CMAKE_CXX_COMPILER}")
   elseif(DEFINED ENV{CXX})
     set(compiler "$ENV{CXX}")
   else()
     find_program(compiler NAMES c++ g++ clang++ NO_CACHE)
   endif()
-  file(WRITE "${folder}/starts.cpp" "int main() {}\n")
-  execute_process(COMMAND ${compiler} -fsanitize=thread "${folder}/starts.cpp" -o "${folder}/starts"
+  file(WRITE "${folder}/starts.cpp" "#include <string>\nint main(int argc, char**) { return std::to_string(argc).size() == 1 ? 0 : 1; }\n")
+  execute_process(COMMAND ${compiler} -fsanitize=${sanitizers} "${folder}/starts.cpp" -o "${folder}/starts"
                   RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
   if(NOT result EQUAL 0)
     return()

@@ -28,8 +28,8 @@ set(stretto_skipped 0)
 set(join -DSTRETTO_JOIN_TESTS=16)
 
 stretto_say("stretto: building everything in ${BUILD_DIR}")
-# Optimized is what gains by it: tests of rooms say -O1 for themselves, benchmarks of kernels -O2. Examples and tools take a
-# third of the time to build without; the demo's build has -O3. What nvcc makes for a device is optimized all the same.
+# Optimized is what gains by it: rooms whose tests compute say -O1 for themselves. The others, examples and tools take a third of
+# the time to build without; the demo's build has -O3. What nvcc makes for a device is optimized all the same.
 set(front_end -DSTRETTO_CUDA_FRONT_END=ON)
 if(STRETTO_NIGHTLY)
   set(front_end "")
@@ -48,38 +48,52 @@ else()
   math(EXPR stretto_failed "${stretto_failed} + 1")
 endif()
 
-if(NOT DEFINED STRETTO_SANITIZE)
-  stretto_say("stretto: building the tests with sanitizers in ${BUILD_DIR}/sanitize")
-  # Rooms of plans and pictures, whose arrays check what they are asked for, have their turn at night.
-  set(rooms -DSTRETTO_TEST_ROOMS=core,tensor,numeric,host,stage,transport,run,stream,model,train)
-  if(STRETTO_NIGHTLY)
-    set(rooms "")
+# stretto_sanitized_tests(<folder> <sanitizers> <rooms> [<compiler>]). Unoptimized: it builds in a third of the time, which is more
+# than tests lose, and races are the same. Reports name functions but no lines, which would take a quarter more; the presets asan
+# and tsan have them. A macro, because what is counted is the caller's.
+macro(stretto_sanitized_tests folder sanitizers rooms)
+  set(by "")
+  if(NOT "${ARGN}" STREQUAL "")
+    set(by "-DCMAKE_CXX_COMPILER=${ARGN}")
   endif()
-  # Unoptimized: it builds in a third of the time, which is more than its tests lose. Reports name functions but no lines,
-  # which would take a quarter more; the preset asan has them.
-  stretto_configure_and_build("${BUILD_DIR}/sanitize" ok -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O0"
-                              -DSTRETTO_SANITIZE=address,undefined -DSTRETTO_CUDA=OFF -DSTRETTO_BUILD_EXAMPLES=OFF
-                              -DSTRETTO_BUILD_BENCH=OFF ${rooms} ${join})
+  stretto_say("stretto: building tests with ${sanitizers} sanitizers in ${folder}")
+  stretto_configure_and_build("${folder}" ok -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O0" "-DSTRETTO_SANITIZE=${sanitizers}"
+                              "-DSTRETTO_TEST_ROOMS=${rooms}" -DSTRETTO_CUDA=OFF -DSTRETTO_BUILD_EXAMPLES=OFF -DSTRETTO_BUILD_BENCH=OFF
+                              ${join} ${by})
   if(ok)
-    stretto_run_tests("${BUILD_DIR}/sanitize")
+    stretto_run_tests("${folder}")
   else()
     math(EXPR stretto_failed "${stretto_failed} + 1")
   endif()
-endif()
+endmacro()
 
 if(NOT DEFINED STRETTO_SANITIZE)
-  stretto_find_thread_sanitizer("${BUILD_DIR}/race" works)
-  if(works)
-    stretto_say("stretto: building the rooms with threads with ThreadSanitizer in ${BUILD_DIR}/race")
-    # Unoptimized: it builds in half the time, and races are the same. Without lines, as above; the preset tsan has them.
-    stretto_configure_and_build("${BUILD_DIR}/race" ok -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O0"
-                                -DSTRETTO_SANITIZE=thread -DSTRETTO_TEST_ROOMS=run,transport -DSTRETTO_CUDA=OFF
-                                -DSTRETTO_BUILD_EXAMPLES=OFF -DSTRETTO_BUILD_BENCH=OFF ${join})
-    if(ok)
-      stretto_run_tests("${BUILD_DIR}/race")
-    else()
-      math(EXPR stretto_failed "${stretto_failed} + 1")
+  # clang++ compiles unoptimized code in a third of g++'s time and finds more; but what it makes of kernels takes thrice as long, so
+  # rooms that compute most are the usual compiler's. Rooms of plans and pictures, whose arrays check what they are asked for,
+  # have their turn at night.
+  set(computing "numeric,host,model")
+  set(others "core,tensor,stage,transport,run,stream,train")
+  set(clang "")
+  find_program(clang clang++ NO_CACHE)
+  foreach(sanitizers IN ITEMS "address,undefined" "thread")
+    stretto_try_sanitizers(clang_works "${BUILD_DIR}/sanitize" "${sanitizers}" "${clang}")
+    if(NOT clang OR NOT clang_works OR DEFINED CMAKE_CXX_COMPILER)
+      set(clang "")
     endif()
+  endforeach()
+  if(STRETTO_NIGHTLY)
+    set(computing "")
+  elseif(NOT clang)
+    set(computing "${computing},${others}")
+  endif()
+  stretto_sanitized_tests("${BUILD_DIR}/sanitize" "address,undefined" "${computing}")
+  if(clang)
+    stretto_sanitized_tests("${BUILD_DIR}/sanitize_clang" "address,undefined" "${others}" "${clang}")
+  endif()
+
+  stretto_try_sanitizers(works "${BUILD_DIR}/race" thread "${clang}")
+  if(works)
+    stretto_sanitized_tests("${BUILD_DIR}/race" thread "run,transport" "${clang}")
   else()
     stretto_say("stretto: programs with -fsanitize=thread can't be built or don't start here; "
                 "the tests under ThreadSanitizer are left out.")

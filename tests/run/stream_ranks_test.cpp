@@ -31,7 +31,7 @@ using space = cuda::basic_memory<checked>;
 using numbers = tensor<float, 1, space>;
 using numbers_view = tensor_view<float, 1, space>;
 using device_tools = cuda::basic_tools<checked>;
-constexpr cuda::queue_options small{.scratch_bytes = 4096, .upload_bytes = 256, .uploads = 3};
+const cuda::queue_options small{.scratch_bytes = 4096, .upload_bytes = 256, .uploads = 3};
 
 /// What a function of the CPU is given, in place of a kernel.
 struct work {

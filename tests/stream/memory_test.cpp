@@ -54,7 +54,7 @@ TEST_CASE("a stream that runs asks for no memory, and items of any size up to th
   for (when_full rule : {when_full::block, when_full::drop_oldest}) {
     stream s(p, {.entry = 4, .full = rule});
     std::atomic<bool> go = false;
-    std::atomic<std::int64_t> fetched = 0;
+    [[maybe_unused]] std::atomic<std::int64_t> fetched = 0;
     std::thread pusher([&] {
       values<float> x(64);
       for (int i = 0; i < 400; ++i) {

@@ -49,6 +49,16 @@ struct shape {
   friend constexpr bool operator==(const shape&, const shape&) = default;
 };
 
+namespace detail {
+
+/// Where a row begins. Null, where there are no numbers, stays null: nothing may be added to it.
+template <class T>
+constexpr T* row_at(T* first, std::int64_t row, std::int64_t gap) {
+  return first == nullptr ? first : first + row * gap;
+}
+
+}  // namespace detail
+
 template <class T, int Rank, class Space = host_memory>
 class tensor_view {
  public:
@@ -101,7 +111,7 @@ class tensor_view {
   /// Rows and columns of a matrix.
   constexpr std::int64_t rows() const requires(Rank == 2) { return shape_[0]; }
   constexpr std::int64_t columns() const requires(Rank == 2) { return shape_[1]; }
-  constexpr T* row(std::int64_t i) const requires(Rank == 2) { return data_ + i * stride_[0]; }
+  constexpr T* row(std::int64_t i) const requires(Rank == 2) { return detail::row_at(data_, i, stride_[0]); }
 
   template <class... Index>
     requires(sizeof...(Index) == Rank && (std::is_integral_v<Index> && ...))
@@ -128,7 +138,7 @@ class tensor_view {
     if (first < 0 || count < 0 || first > shape_[dimension] - count)
       throw error(text("stretto: ", count, " from ", first, " on aren't in dimension ", dimension, " of a tensor of shape ", shape_.words().str(), "; stay within it").str());
     tensor_view t = *this;
-    t.data_ += first * stride_[dimension];
+    t.data_ = detail::row_at(data_, first, stride_[dimension]);
     t.shape_.extent[dimension] = count;
     return t;
   }
@@ -140,7 +150,7 @@ class tensor_view {
     shape<Rank - 1> s{};
     std::int64_t strides[Rank - 1];
     for (int d = 1; d < Rank; ++d) s.extent[d - 1] = shape_[d], strides[d - 1] = stride_[d];
-    return {data_ + i * stride_[0], s, strides};
+    return {detail::row_at(data_, i, stride_[0]), s, strides};
   }
   constexpr T& operator[](std::int64_t i) const requires(Rank == 1) { return data_[i]; }
 

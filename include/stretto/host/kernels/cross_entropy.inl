@@ -68,7 +68,7 @@ void cross_entropy_rows(const cross_entropy_arguments<T>& a, const C& c, std::in
   for (std::int64_t t = first; t < end; ++t) {
     const std::int64_t at = a.labels[t] - a.first;
     const bool counts = a.labels[t] != a.ignore;
-    const T* const x = a.x + t * a.x_gap;
+    const T* const x = stretto::detail::row_at(a.x, t, a.x_gap);
     logit_row row{0, 0, -1};
     float target = 0;
     if (counts) row = read_logits(x, a.valid, c, a.smoothing != 0 || a.sum != nullptr, a.right != nullptr);
@@ -94,7 +94,7 @@ template <class T, class C>
 void cross_entropy_backward_rows(const cross_entropy_arguments<T>& a, const C& c, std::int64_t first, std::int64_t end) {
   constexpr bool pairs = std::is_same_v<T, bf16>;
   for (std::int64_t t = first; t < end; ++t) {
-    const T* const x = a.x + t * a.x_gap;
+    const T* const x = stretto::detail::row_at(a.x, t, a.x_gap);
     T* const dx = a.dx + t * a.dx_gap;
     const bool counts = a.labels[t] != a.ignore;
     const std::int64_t at = a.labels[t] - a.first, n = counts ? a.valid : 0;

@@ -78,7 +78,8 @@ inline float power_of_two(std::int32_t n) { return std::bit_cast<float>((n + 127
 inline lanes scale(lanes a, lanes n) {
   lanes v = a;
   for (int i = 0; i < 4; ++i) {
-    const std::int32_t whole = n[i] == n[i] ? static_cast<std::int32_t>(n[i]) : 0, half = whole >> 1;
+    // What an int doesn't hold is the least of them, as of the CPU's own conversions.
+    const std::int32_t whole = n[i] == n[i] ? std::abs(n[i]) < 0x1p31f ? static_cast<std::int32_t>(n[i]) : INT32_MIN : 0, half = whole >> 1;
     v[i] = v[i] * power_of_two(half) * power_of_two(whole - half);
   }
   return v;

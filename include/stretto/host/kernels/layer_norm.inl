@@ -8,9 +8,9 @@ void layer_norm_rows(const layer_norm_arguments<T>& a, const W* w, const W* b, s
   constexpr bool pairs = std::is_same_v<T, bf16>, all_pairs = pairs && std::is_same_v<W, bf16>;
   const std::int64_t n = a.columns;
   for (std::int64_t t = first; t < end; ++t) {
-    const T* x = a.x + t * a.x_gap;
+    const T* x = stretto::detail::row_at(a.x, t, a.x_gap);
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const line_ahead<T> next_x{a.x + next * a.x_gap};
+    const line_ahead<T> next_x{stretto::detail::row_at(a.x, next, a.x_gap)};
     if (a.residual != nullptr) {
       const T *const from = x, *const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); }, line_ahead<T>{a.residual + next * a.residual_gap});
@@ -70,7 +70,7 @@ void layer_norm_backward_rows(const layer_norm_backward_arguments<T>& a, const W
     };
     T* const dx = a.dx + t * a.dx_gap;
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const line_ahead<T> next_x{a.x + next * a.x_gap}, next_dy{a.dy + next * a.dy_gap};
+    const line_ahead<T> next_x{stretto::detail::row_at(a.x, next, a.x_gap)}, next_dy{a.dy + next * a.dy_gap};
     if (a.residual != nullptr) {
       const T* const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(

@@ -8,9 +8,9 @@ void rms_norm_rows(const rms_norm_arguments<T>& a, const W* w, std::int64_t firs
   constexpr bool pairs = std::is_same_v<T, bf16>, all_pairs = pairs && std::is_same_v<W, bf16>;
   const std::int64_t n = a.columns;
   for (std::int64_t t = first; t < end; ++t) {
-    const T* x = a.x + t * a.x_gap;
+    const T* x = stretto::detail::row_at(a.x, t, a.x_gap);
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const line_ahead<T> next_x{a.x + next * a.x_gap};
+    const line_ahead<T> next_x{stretto::detail::row_at(a.x, next, a.x_gap)};
     if (a.residual != nullptr) {
       const T *const from = x, *const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(held, n, false, [&](std::int64_t i, auto get) { return add(get(from + i), get(residual + i)); }, line_ahead<T>{a.residual + next * a.residual_gap});
@@ -52,7 +52,7 @@ void rms_norm_backward_rows(const rms_norm_backward_arguments<T>& a, const W* w,
     const auto gradient = [&](std::int64_t i, auto get) { return mul(r, fnma(get(x + i), k, mul(get(dy + i), get(w + i)))); };
     T* const dx = a.dx + t * a.dx_gap;
     const std::int64_t next = row_ahead<T>(t, end, n);
-    const line_ahead<T> next_x{a.x + next * a.x_gap}, next_dy{a.dy + next * a.dy_gap};
+    const line_ahead<T> next_x{stretto::detail::row_at(a.x, next, a.x_gap)}, next_dy{a.dy + next * a.dy_gap};
     if (a.residual != nullptr) {
       const T* const residual = a.residual + t * a.residual_gap;
       write_row<pairs>(
