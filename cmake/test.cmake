@@ -73,7 +73,6 @@ if(NOT DEFINED STRETTO_SANITIZE)
   # have their turn at night.
   set(computing "numeric,host,model")
   set(others "core,tensor,stage,transport,run,stream,train")
-  set(clang "")
   find_program(clang clang++ NO_CACHE)
   foreach(sanitizers IN ITEMS "address,undefined" "thread")
     stretto_try_sanitizers(clang_works "${BUILD_DIR}/sanitize" "${sanitizers}" "${clang}")
