@@ -37,7 +37,11 @@ function(stretto_sanitize target)
     endif()
     target_compile_options(${target} PRIVATE ${flags})
     target_link_options(${target} PRIVATE ${flags})
-    target_compile_definitions(${target} PRIVATE STRETTO_SANITIZED)  # no compiler but g++ says so by itself
+    # No compiler but g++ says so by itself.
+    target_compile_definitions(${target} PRIVATE STRETTO_SANITIZED)
+    if(STRETTO_SANITIZE MATCHES "thread")
+      target_compile_definitions(${target} PRIVATE STRETTO_SANITIZED_FOR_RACES)
+    endif()
   endif()
 endfunction()
 
