@@ -12,6 +12,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include <stretto/core/race_detector.hpp>
+
 namespace stretto::inline v0::detail {
 
 struct alignas(64) bell {
@@ -19,21 +21,20 @@ struct alignas(64) bell {
   std::condition_variable rung;
   std::atomic<int> sleeping = 0;  // how many: a rank's thread, and perhaps one that uses a group beside it
 
-#if defined(__SANITIZE_THREAD__)
-  // ThreadSanitizer knows no fences. Both sides change the flag instead: whose change comes second sees what the other
-  // wrote before. Fences are kept elsewhere, since a change takes the cache line from the other core at every message.
-  void goes_to_sleep() { sleeping.fetch_add(1, std::memory_order_seq_cst); }
-  bool has_sleeper() { return sleeping.fetch_add(0, std::memory_order_seq_cst) != 0; }
-#else
+  // Under ThreadSanitizer both sides change the flag instead: whose change comes second sees what the other wrote before. Fences
+  // are kept elsewhere, since a change takes the cache line from the other core at every message.
   void goes_to_sleep() {
-    sleeping.fetch_add(1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    sleeping.fetch_add(1, watched_for_races ? std::memory_order_seq_cst : std::memory_order_relaxed);
+    if constexpr (!watched_for_races) std::atomic_thread_fence(std::memory_order_seq_cst);
   }
   bool has_sleeper() {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return sleeping.load(std::memory_order_relaxed) != 0;
+    if constexpr (watched_for_races) {
+      return sleeping.fetch_add(0, std::memory_order_seq_cst) != 0;
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      return sleeping.load(std::memory_order_relaxed) != 0;
+    }
   }
-#endif
   void has_woken() { sleeping.fetch_sub(1, std::memory_order_relaxed); }
 
   void ring() {
