@@ -62,7 +62,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
 endif()
 
 # What a training step in bf16 launches most of its time. Rows that a block's registers don't hold, or that don't begin at sixteen
-# bytes, are not among it; nor is add_rows, which has 64 registers for the sake of more warps.
+# bytes, are not among it.
 set(hot "^(norm_rows|norm_backward|softmax_rows|softmax_backward_rows)<bf16, registers, true"
         "^(norm_backward_both|norm_weight_parts)<bf16"
         "^add_weight_parts<float>"
