@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # cmake -DROOT=<folder of the project> -DBUILD=<its build> -DCTEST=<ctest> -P names.cmake: each `-R '…'` of README.md and
-# docs/*.md finds a test of the build; those of cuda/ are passed over with -DCUDA=OFF. With -DNAMES=<file> the tests are the rows of that file instead.
+# docs/*.md finds a test of the build; those of cuda/ are passed over with -DCUDA=OFF. With -DNAMES=<file> the tests are the rows
+# of that file instead.
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/blocks.cmake")
 

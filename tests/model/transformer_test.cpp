@@ -62,13 +62,7 @@ gradient_report checked(const transformer_shape& s) {
   return check_gradients(p, 10, {.numbers = 3, .floor = 1e-4});
 }
 
-#ifndef STRETTO_SANITIZED
-constexpr int steps_of_bits = 5;
-#else  // which take thirty times as long
-constexpr int steps_of_bits = 2;
-#endif
-
-/// Losses, norms and weights of these steps, as bits. A seed: over messages that are delivered in its order.
+/// Losses, norms and weights of five steps, as bits. A seed: over messages that are delivered in its order.
 template <class T>
 std::vector<double> trained(const transformer_shape& s, const plan& order, bool recompute = false, std::uint32_t seed = 0) {
   const text_of_numbers data(s);
@@ -77,7 +71,7 @@ std::vector<double> trained(const transformer_shape& s, const plan& order, bool 
   const auto run = [&](auto&& p) {
     data.feed(p, s);
     std::vector<double> all;
-    for (int step = 0; step < steps_of_bits; ++step) {
+    for (int step = 0; step < 5; ++step) {
       auto h = p.step(100);
       all.push_back(h.loss()), all.push_back(h.norm());
     }
