@@ -29,6 +29,7 @@ struct place_of {
 /// A row for each place: what its taps fall on, and zeros where that is beyond the image.
 template <class T>
 void gather_taps(const tap_arguments<T>& a, std::int64_t first, std::int64_t last, const worker&) {
+  if (a.channels == 0) return;  // nothing may be added to where no image is
   const bool runs = a.across.step == 1 && a.x_column == a.channels;  // taps that are neighbours are so in memory
   for (std::int64_t k = first; k < last; ++k) {
     const place_of p(a.down, a.across, a.first_place + k);
@@ -39,7 +40,7 @@ void gather_taps(const tap_arguments<T>& a, std::int64_t first, std::int64_t las
         put_zeros(to, a.across.taps * a.channels);
         continue;
       }
-      const T* const x = stretto::detail::row_at(a.x, 1, p.image * a.x_image + row * a.x_row);
+      const T* const x = a.x + p.image * a.x_image + row * a.x_row;
       if (runs) {
         const std::int64_t begin = p.column * a.across.factor + a.across.offset, end = begin + a.across.taps;
         const std::int64_t from = begin < 0 ? (end < 0 ? end : 0) : begin, until = end > a.width ? (begin > a.width ? begin : a.width) : end;
@@ -52,7 +53,7 @@ void gather_taps(const tap_arguments<T>& a, std::int64_t first, std::int64_t las
       for (std::int64_t j = 0; j < a.across.taps; ++j) {
         const std::int64_t at = tap_at(a.across, p.column, j, a.width);
         if (at < 0) put_zeros(to + j * a.channels, a.channels);
-        else copy_numbers(stretto::detail::row_at(x, at, a.x_column), to + j * a.channels, a.channels);
+        else copy_numbers(x + at * a.x_column, to + j * a.channels, a.channels);
       }
     }
   }

@@ -71,11 +71,12 @@ void product_strip(std::int64_t columns, std::int64_t depth, const float* a, std
 template <bool Packed>
 void product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t a_gap, const float* b, std::int64_t panel_gap, float* c,
                     std::int64_t c_gap, bool adds) {
-  const std::int64_t row = Packed ? 1 : a_gap;
-  for (; rows >= product_rows; rows -= product_rows, a = stretto::detail::row_at(a, product_rows, Packed ? depth : a_gap), c += product_rows * c_gap)
+  const std::int64_t row = depth == 0 ? 0 : Packed ? 1 : a_gap;  // without depth a may be null, to which nothing may be added
+  const std::int64_t strip = product_rows * (Packed ? depth : row);
+  for (; rows >= product_rows; rows -= product_rows, a += strip, c += product_rows * c_gap)
     product_strip<product_rows, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
-  if (rows >= 4) product_strip<4, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 4, a = stretto::detail::row_at(a, 4, row), c += 4 * c_gap;
-  if (rows >= 2) product_strip<2, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 2, a = stretto::detail::row_at(a, 2, row), c += 2 * c_gap;
+  if (rows >= 4) product_strip<4, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 4, a += 4 * row, c += 4 * c_gap;
+  if (rows >= 2) product_strip<2, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds), rows -= 2, a += 2 * row, c += 2 * c_gap;
   if (rows >= 1) product_strip<1, Packed>(columns, depth, a, a_gap, b, panel_gap, c, c_gap, adds);
 }
 
